@@ -60,6 +60,8 @@ def project(migrated_store, tmp_path_factory, tables):
     (root / "raw").mkdir()
     for name, table in tables.items():
         pq.write_table(table, root / "raw" / f"{name}.parquet")
+    # No table that the timeline reads.
+    (root / "raw" / "legend.xls").write_bytes(b"\xd0\xcf\x11\xe0")
     return root
 
 
@@ -111,10 +113,21 @@ def test_a_database_file_has_the_raw_tables_of_a_folder(
     with duckdb.connect(str(file)) as con:
         for name, table in tables.items():
             con.register("rows", table)
-            con.table("rows").create(name)
+            con.table("rows").create(f"raw_{name}" if name == "events" else name)
+        con.execute("CREATE VIEW events AS SELECT * FROM raw_events")
     code, out, err = churnkit("score", file, "--as-of", TODAY, folder=project)
     assert code == DONE, err
     assert scores(out) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_missing_table_may_be_in_a_workbook_of_the_old_format(churnkit, project, tmp_path):
+    folder = tmp_path / "raw"
+    shutil.copytree(project / "raw", folder)
+    (folder / "events.parquet").unlink()
+    code, _, err = churnkit("score", folder, "--as-of", TODAY, folder=project)
+    assert code != DONE
+    assert "events" in err
+    assert "legend.xls is a workbook in the old .xls format" in " ".join(err.split())
 
 
 def test_a_plan_starts_from_raw_tables(churnkit, project, expected):

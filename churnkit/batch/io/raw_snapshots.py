@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from churnkit.core.io.raw_tables import raw_table
-from churnkit.errors import RecipeError
+from churnkit.core.io.formats.signature import OLD_WORKBOOK
+from churnkit.core.io.raw_tables import is_old_workbook, raw_table
+from churnkit.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,6 +67,10 @@ def snapshot_file(
             "tables: pass a file with the columns of that table, without --as-of"
         )
     sources = {source for table in plan.tables for source in table.sources}
+    missing = sorted(sources - set(tables))
+    old = sorted(path.name for path in tables.values() if is_old_workbook(path))
+    if missing and old:
+        raise DataError(missing[0], f"the table is missing, and {old[0]} {OLD_WORKBOOK}")
     inputs = {name: raw_table(path) if name in sources else path for name, path in tables.items()}
     with tempfile.TemporaryDirectory(prefix="churnkit-") as folder:
         file = Path(folder) / "customers.parquet"

@@ -43,6 +43,7 @@ __all__ = [
     "find_sheet",
     "find_tables",
     "has_sheets",
+    "is_old_workbook",
     "is_parquet",
     "name_table",
     "raw_table",
@@ -53,7 +54,9 @@ _MIN_SHEET_ROWS = 50
 _DATABASES = {"sqlite", "duckdb", "database"}
 
 
-def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Path]:
+def find_tables(
+    folder: Path | None, named: Sequence[str] = (), *, with_views: bool = True
+) -> dict[str, Path]:
     """Find raw tables: the files of a folder by their names, and named files.
 
     Parameters
@@ -61,9 +64,14 @@ def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Pat
     folder
         Each readable file in it is a table, each folder of such files, each table of a database
         file, and each sheet of a workbook. Files with the same columns whose names differ only in
-        a number or a date are one table. A database file in its place has its tables.
+        a number or a date are one table. A database file in its place has its tables. Workbooks in
+        the old .xls format are listed, and refused when they are read.
     named
         ``"events=log.parquet"``; these take precedence over the folder's.
+    with_views
+        False to leave out the views of databases of several tables: they repeat rows of tables, and
+        some cannot be queried outside of their server. Tables take precedence over views of the
+        same name; a name that is a view in two databases is left out.
 
     Returns
     -------
@@ -91,28 +99,46 @@ def find_tables(folder: Path | None, named: Sequence[str] = ()) -> dict[str, Pat
         return tables
     in_folder: dict[str, Path] = {}
     for name, path in _join_numbered(list(_tables_in(folder))):
-        if name in in_folder:
+        if name in in_folder and name not in tables:
             raise ChurnkitError(
                 f"{folder} has table '{name}' twice, as {in_folder[name].name} and "
                 f"{path.name}: move one out of the folder, or choose one with --table {name}=FILE"
             )
         in_folder[name] = path
+    views = list(_views_in(folder, of_tables=with_views))
+    counts = Counter(name for name, _ in views)
+    in_folder = {name: path for name, path in views if counts[name] == 1} | in_folder
+    old = [path for path in _files_of(folder) if is_old_workbook(path)]
     if not in_folder and not tables:
+        if old:
+            raise ChurnkitError(f"{old[0]} {OLD_WORKBOOK}")
         raise ChurnkitError(f"{folder} has no {READABLE} file: name a folder with tables")
-    return in_folder | tables
+    return {path.stem: path for path in old} | in_folder | tables
+
+
+def is_old_workbook(path: Path) -> bool:
+    """Return True for a workbook in the old .xls format, which cannot be read.
+
+    Examples
+    --------
+    >>> is_old_workbook(Path("crm.xlsx"))
+    False
+    """
+    return path.suffix.lower() == ".xls" and path.is_file()
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """List the files and folders that may be tables; a database file in its place is one."""
+    if folder.is_file():
+        return [folder]
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith((".", "_"))]
 
 
 def _tables_in(folder: Path) -> Iterator[tuple[str, Path]]:
-    if folder.is_file():
-        yield from _database_tables(folder)
-        return
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith((".", "_")):
-            continue
-        if path.is_file() and path.suffix.lower() == ".xls":
-            raise ChurnkitError(f"{path} {OLD_WORKBOOK}, or move it out of the folder")
-        if path.is_file() and kind_of(path.name) in _DATABASES:
-            yield from _database_tables(path)
+    for path in _files_of(folder):
+        if _is_database(path):
+            for name in database_tables(path, name=str(path), with_views=False):
+                yield name, Path(f"{path}#{name}")
         elif path.is_file() and kind_of(path.name) == "excel":
             sheets = split_workbook(path)
             names = [table_stem(path.name)] if len(sheets) == 1 else map(name_table, sheets)
@@ -187,6 +213,21 @@ def describe_files(name: str, path: Path) -> str:
     names = [file.name for file in open_rows(open_source(path)).paths]
     names = (find_numbered(names) or [names])[0]
     return f"{name}: {len(names)} files {names[0]} to {names[-1]}"
+
+
+def _views_in(folder: Path, *, of_tables: bool) -> Iterator[tuple[str, Path]]:
+    """List views of databases; unless `of_tables`, only of those that have no two tables."""
+    for path in _files_of(folder):
+        if not _is_database(path):
+            continue
+        tables = database_tables(path, name=str(path), with_views=False)
+        for name in database_tables(path, name=str(path)):
+            if name not in tables and (of_tables or len(tables) < 2):
+                yield name, Path(f"{path}#{name}")
+
+
+def _is_database(path: Path) -> bool:
+    return path.is_file() and kind_of(path.name) in _DATABASES
 
 
 def name_table(source: str | Path) -> str:
@@ -294,13 +335,15 @@ def find_sheet(
     )
 
 
-def find_several(sources: Sequence[Path]) -> dict[str, Path] | None:
+def find_several(sources: Sequence[Path], *, with_views: bool = True) -> dict[str, Path] | None:
     """Return raw tables by name if the sources hold several tables.
 
     Parameters
     ----------
     sources
         Files, a folder, or a database file.
+    with_views
+        False to leave out the views of databases of several tables, see `find_tables`.
 
     Returns
     -------
@@ -326,21 +369,11 @@ def find_several(sources: Sequence[Path]) -> dict[str, Path] | None:
     if not location.is_local or location.part is not None:
         return None
     if location.path.is_dir():
-        return find_tables(location.path)
+        return find_tables(location.path, with_views=with_views)
     if location.path.is_file() and kind_of(location.text) in _DATABASES:
-        tables = find_tables(location.path)
+        tables = find_tables(location.path, with_views=with_views)
         return tables if len(tables) > 1 else None
     return None
-
-
-def _database_tables(path: Path) -> Iterator[tuple[str, Path]]:
-    """List the tables of a database file; its views only if it has no two tables.
-
-    Views repeat rows of tables, and some cannot be queried outside of their server.
-    """
-    names = database_tables(path, name=str(path), with_views=False)
-    for name in names if len(names) > 1 else database_tables(path, name=str(path)):
-        yield name, Path(f"{path}#{name}")
 
 
 def _is_table_folder(path: Path) -> bool:

@@ -9,8 +9,15 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.io.formats.signature import OLD_WORKBOOK
 from churnkit.core.io.locations import relative_location
-from churnkit.core.io.raw_tables import describe_files, find_several, name_table, split_workbook
+from churnkit.core.io.raw_tables import (
+    describe_files,
+    find_several,
+    is_old_workbook,
+    name_table,
+    split_workbook,
+)
 from churnkit.core.io.table_sources import open_rows, open_source
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
@@ -96,8 +103,12 @@ def create_project(
         If a table cannot be read, or has no column for a model.
     """
     sources = [part for source in sources for part in split_workbook(source)]
-    tables = find_several(sources)
+    tables = find_several(sources, with_views=False)
     if tables is not None:
+        found = {path for path in tables.values() if is_old_workbook(path)} - set(sources)
+        for path in sorted(found):
+            progress(f"{path.name} is left out; it {OLD_WORKBOOK}")
+        tables = {table: path for table, path in tables.items() if path not in found}
         tables, left_out = _without_single_rows(tables, {label, entity})
         for name_left_out in left_out:
             progress(f"table '{name_left_out}' is left out: it has at most one row")

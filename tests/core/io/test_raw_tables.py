@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import sqlite3
 
@@ -15,6 +16,7 @@ import pytest
 from churnkit.core.io.raw_tables import describe_files, find_several, find_tables, raw_table
 from churnkit.core.io.table_sources import open_source, read_table
 from churnkit.errors import ChurnkitError
+from churnkit.pipeline.scaffold.project import create_project
 from churnkit.timeline.engines.duckdb_sources import column_types
 
 ROWS = 60
@@ -51,13 +53,34 @@ def test_a_workbook_of_one_table_has_the_name_of_its_file(tmp_path):
     assert list(find_tables(tmp_path)) == ["customers", "plays", "visits"]
 
 
-def test_a_workbook_in_the_old_format_is_not_left_out_silently(tmp_path):
-    write_customers(tmp_path)
-    (tmp_path / "orders.XLS").write_bytes(b"\xd0\xcf\x11\xe0")
+def test_a_workbook_in_the_old_format_is_refused_where_it_is_read(tmp_path):
+    old = tmp_path / "orders.XLS"
+    old.write_bytes(b"\xd0\xcf\x11\xe0")
     with pytest.raises(ChurnkitError, match=r"orders.XLS is a workbook in the old .xls format"):
         find_tables(tmp_path)
-    with pytest.raises(ChurnkitError, match=r"old .xls format: save it as .xlsx"):
-        open_source(tmp_path / "orders.XLS")
+    write_customers(tmp_path)
+    assert find_tables(tmp_path) == {"orders": old, "customers": tmp_path / "customers.csv"}
+    for read in (open_source, raw_table):
+        with pytest.raises(ChurnkitError, match=r"old .xls format: save it as .xlsx"):
+            read(old)
+    write_sheets(tmp_path / "orders.xlsx", {"Sheet1": ROWS})
+    assert find_tables(tmp_path)["orders"].suffix == ".xlsx"
+
+
+def test_a_project_is_drafted_without_a_workbook_in_the_old_format(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    write_customers(folder)
+    (folder / "legend.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    days = [str(dt.date(2024, 1, 1) + dt.timedelta(days=n)) for n in range(300)]
+    visits = pa.table({"customer_id": [f"c{n % ROWS}" for n in range(300)], "visited_on": days})
+    pcsv.write_csv(visits, folder / "visits.csv")
+    lines = []
+    create_project(tmp_path / "shop", [folder], progress=lines.append)
+    assert lines[0].startswith("legend.xls is left out; it is a workbook in the old .xls format")
+    recipe = (tmp_path / "shop" / "training" / "shop.py").read_text(encoding="utf-8")
+    assert "visits.csv" in recipe
+    assert "legend" not in recipe
 
 
 def write_database(path, *, tables):
@@ -70,17 +93,35 @@ def write_database(path, *, tables):
     connection.close()
 
 
-def test_views_of_a_database_of_tables_are_no_tables(tmp_path):
+def test_views_of_a_database_of_tables_are_found_and_not_drafted(tmp_path):
     path = tmp_path / "shop.db"
     write_database(path, tables=["customers", "orders"])
-    assert list(find_several([path]) or ()) == ["customers", "orders"]
+    for tables in (find_several([path], with_views=False), find_tables(tmp_path, with_views=False)):
+        assert sorted(tables or ()) == ["customers", "orders"]
+    for tables in (find_several([path]), find_tables(tmp_path)):
+        assert sorted(tables or ()) == ["broken", "customers", "orders", "totals"]
     assert read_table(f"{path}#totals").num_rows == 0
 
 
 def test_views_of_a_database_with_one_table_are_read(tmp_path):
     path = tmp_path / "shop.db"
     write_database(path, tables=["orders"])
-    assert list(find_several([path]) or ()) == ["broken", "orders", "totals"]
+    for with_views in (False, True):
+        tables = find_several([path], with_views=with_views)
+        assert sorted(tables or ()) == ["broken", "orders", "totals"]
+
+
+def test_tables_precede_views_and_named_tables_both(tmp_path):
+    for name in ("a.db", "b.db"):
+        write_database(tmp_path / name, tables=["orders", "customers"])
+    with pytest.raises(ChurnkitError, match=r"'customers' twice, .* --table customers=FILE"):
+        find_tables(tmp_path)
+    named = ["customers=c.csv", "orders=o.csv"]
+    # Two views of a name are ambiguous, and no reason to fail where none is read.
+    assert set(find_tables(tmp_path, named)) == {"customers", "orders"}
+    (tmp_path / "b.db").unlink()
+    pcsv.write_csv(pa.table({"customer_id": ["c1"]}), tmp_path / "totals.csv")
+    assert find_tables(tmp_path)["totals"] == tmp_path / "totals.csv"
 
 
 def test_text_of_a_database_may_be_windows_1252(tmp_path):
