@@ -53,8 +53,8 @@ class CompetingRisksScorer(SurvivalCurves):
             raise ModelDataError(
                 "the hazards of competing risks differ in width, horizon or columns"
             )
-        self.causes = tuple(causes)
-        self.scorers = tuple(scorers)
+        self.causes: tuple[str, ...] = tuple(causes)
+        self.scorers: tuple[HazardScorer, ...] = tuple(scorers)
         self.width: float = scorers[0].width
         self.horizon: float = scorers[0].horizon
 

@@ -122,7 +122,7 @@ class LimitedProtocol(DrainingProtocol):
         self._is_too_large = False
         self._address = self.client[0] if self.client else ""
         # uvicorn formats a line for each request, also where the logger drops it.
-        self.access_log = self.access_log and self.access_logger.isEnabledFor(logging.INFO)
+        self.access_log: bool = self.access_log and self.access_logger.isEnabledFor(logging.INFO)
         registry, limits = self._registry, self.limits
         registry.connections[self._address] += 1
         if 0 < limits.max_connections < registry.connections[self._address]:

@@ -73,7 +73,7 @@ class RelatedValues:
     def __init__(self, timeline: Timeline, days: SnapshotDays, features: Iterable[Related]) -> None:
         self.timeline = timeline
         self.days = days
-        self.features = tuple(features)
+        self.features: tuple[Related, ...] = tuple(features)
         needed: dict[_Rollup, list[WindowAggregate]] = {}
         for feature in self.features:
             if feature.combine != "last":
