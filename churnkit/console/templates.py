@@ -22,11 +22,22 @@ if TYPE_CHECKING:
 __all__ = ["Pages"]
 
 _FOLDER = Path(__file__).parent / "_page"
-# Phrases of the statuses of error pages, for the catalog.
-_PHRASES = (
-    mark_text("Bad Request"), mark_text("Forbidden"), mark_text("Not Found"),
-    mark_text("Method Not Allowed"), mark_text("Conflict"), mark_text("Internal Server Error"),
-)  # fmt: skip
+# Titles of error pages by status; another status has the title of the first of its class, as RFC
+# 9110 (section 15) has clients treat it.
+_PHRASES = {
+    400: mark_text("Bad Request"),
+    401: mark_text("Unauthorized"),
+    403: mark_text("Forbidden"),
+    404: mark_text("Not Found"),
+    405: mark_text("Method Not Allowed"),
+    409: mark_text("Conflict"),
+    413: mark_text("Content Too Large"),
+    422: mark_text("Unprocessable Content"),
+    429: mark_text("Too Many Requests"),
+    500: mark_text("Internal Server Error"),
+    502: mark_text("Bad Gateway"),
+    503: mark_text("Service Unavailable"),
+}
 
 
 class Pages:
@@ -92,10 +103,8 @@ class Pages:
 
     def error(self, status: int, message: str) -> Response:
         """Render an error page, titled by its HTTP status."""
-        from http import HTTPStatus
-
-        title = f"{_(HTTPStatus(status).phrase)} ({status})"
-        return self.page("error.html", status, title=title, message=message)
+        phrase = _PHRASES.get(status) or _PHRASES[status // 100 * 100]
+        return self.page("error.html", status, title=f"{_(phrase)} ({status})", message=message)
 
 
 def _format_spec(value: float, spec: str) -> str:

@@ -15,7 +15,10 @@ from churnkit.console import ConsoleApp, read_customer_list
 from churnkit.console.approvals import Approvals
 from churnkit.console.auth import SessionAuth
 from churnkit.console.customer_history import History
+from churnkit.console.delivery.push_page import DELIVERY_LABELS
+from churnkit.console.delivery.push_run import PushState
 from churnkit.console.query.list_query import ListQuery
+from churnkit.console.templates import Pages
 from churnkit.core.translation import use_locale
 from churnkit.journal import Journal
 from tests.pseudo_locale import PSEUDO_LOCALE, outside_brackets, outside_catalog
@@ -35,6 +38,25 @@ PAGES = ["/", "/accounts", "/accounts?by=parent", "/accounts/account/Acme", "/ac
          "/accounts/account/none", "/customers/none", "/push", "/?risk_min=x", "/?status=reject"]  # fmt: skip
 
 
+# Reasons why an approved action is not sent, and their German texts.
+SKIPPED = {
+    "erased": "gelöscht", "not approved": "nicht freigegeben", "rejected": "abgelehnt", "snoozed": "zurückgestellt",
+    "no decision in the journal": "keine Entscheidung im Journal", "contact limit reached": "Kontaktlimit erreicht",
+    "held out": "Kontrollgruppe", "decided without an action": "ohne Maßnahme entschieden",
+    "another action in the journal": "andere Maßnahme im Journal",
+}  # fmt: skip
+
+
+class SkippingPush:
+    """A push that leaves out an approved action for each reason."""
+
+    name = "crm"
+
+    def state(self, _verdicts):
+        counts = dict.fromkeys(DELIVERY_LABELS, 1)
+        return PushState(counts, 1, dict.fromkeys(SKIPPED, 1234), is_running=False, error="")
+
+
 def open_console(locale, shop_model, rows_of_shop, folder, journal):
     rows = rows_of_shop(60, seed=5)
     for row in rows:
@@ -52,6 +74,7 @@ def open_console(locale, shop_model, rows_of_shop, folder, journal):
             auth=SessionAuth(None),
             clock=lambda: datetime(2026, 11, 5, 9, tzinfo=UTC),
             owners={rows[1]["customer_id"]: "Ben"},
+            push=SkippingPush(),
         )
     browser = testclient.TestClient(
         console.app(), base_url="http://127.0.0.1", client=("127.0.0.1", 5)
@@ -157,6 +180,56 @@ def test_a_view_that_was_saved_in_german_means_the_same_in_english(consoles):
         with use_locale("en"):
             ranges = ListQuery.parse_string("risk_min=0.5&value_max=1234567", ()).ranges
         assert ranges == {"risk": (0.005, math.inf), "value": (-math.inf, 1234567.0)}
+
+
+def test_reasons_of_actions_that_are_not_sent_are_in_german(pages):
+    name, texts = pages
+    if name == "de":
+        left_out = re.findall(r"<li>1\.234 ausgelassen: ([^<]*)</li>", texts["/push"])
+        assert left_out == list(SKIPPED.values())
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        (400, "Ungültige Anfrage (400)"), (401, "Nicht angemeldet (401)"), (413, "Inhalt zu groß (413)"),
+        (418, "Ungültige Anfrage (418)"), (422, "Inhalt nicht verarbeitbar (422)"), (429, "Zu viele Anfragen (429)"),
+        (502, "Ungültige Antwort eines anderen Dienstes (502)"), (503, "Dienst nicht verfügbar (503)"),
+    ],
+)  # fmt: skip
+def test_titles_of_error_pages_are_in_german(status, title):
+    with use_locale("de"):
+        answer = Pages().error(status, "")
+    assert answer.status_code == status
+    assert f"<h1>{title}</h1>" in answer.body.decode()
+
+
+@pytest.mark.parametrize("address", ["/snooze", "/bulk"])
+def test_the_journal_has_the_reason_of_a_snooze_in_english(
+    shop_model, rows_of_shop, tmp_path, address
+):
+    with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
+        browser, customers = open_console("de", shop_model, rows_of_shop, tmp_path, journal)
+        action = customers.decisions.action
+        planned = next(c for row, c in enumerate(customers.customers) if action[row] >= 0)
+        page = f"/customers/{planned}"
+        if address == "/snooze":
+            send(browser, page, address, until="2026-12-07")
+        else:
+            send(
+                browser,
+                "/",
+                address,
+                button="snooze",
+                apply_to="selected",
+                customer=planned,
+                until="2026-12-07",
+            )
+        (row,) = journal.decisions(verdict="snooze").to_pylist()
+        assert row["why"] == "snoozed until 2026-12-07"
+        text = browser.get(page).text
+        assert "Ann: zurückgestellt bis 07.12.2026" in text
+        assert "snoozed until" not in text
 
 
 def test_the_report_of_the_console_is_in_its_language(consoles):

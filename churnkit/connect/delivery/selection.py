@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.connect.delivery.messages import Message
+from churnkit.core.translation import mark_text
 from churnkit.errors import ConnectError
 
 if TYPE_CHECKING:
@@ -93,11 +94,11 @@ def select_messages(
             decision = decisions.get(key)
             reason = _reason(row, decision, verdicts)
             if key in erased:
-                reason = "erased"
+                reason = mark_text("erased")
             elif reason is None and approved and _verdict(decision, verdicts) != "approve":
-                reason = "not approved"
+                reason = mark_text("not approved")
             if reason is not None or decision is None:
-                selection.skip(reason or "no decision in the journal")
+                selection.skip(reason or mark_text("no decision in the journal"))
                 continue
             fields = {column: value for column, value in row.items() if column != "action"}
             selection.messages.append(
@@ -128,14 +129,16 @@ def _reason(
     row: Mapping[str, Any], decision: Mapping[str, Any] | None, verdicts: Mapping[str, str]
 ) -> str | None:
     if decision is None:
-        return "no decision in the journal"
+        return mark_text("no decision in the journal")
     verdict = _verdict(decision, verdicts)
     if verdict in {"reject", "snooze"}:
-        return "rejected" if verdict == "reject" else "snoozed"
+        return mark_text("rejected") if verdict == "reject" else mark_text("snoozed")
     if decision["capped"]:
-        return "contact limit reached"
+        return mark_text("contact limit reached")
     if decision["action"] is None:
-        return "held out" if decision["holdout"] else "decided without an action"
+        return (
+            mark_text("held out") if decision["holdout"] else mark_text("decided without an action")
+        )
     if decision["action"] != row["action"]:
-        return "another action in the journal"
+        return mark_text("another action in the journal")
     return None

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from churnkit.console.pages.forms import check_snooze, read_text, read_version, releases_action
+from churnkit.console.pages.forms import (
+    check_snooze,
+    read_text,
+    read_version,
+    releases_action,
+    snooze_reason,
+)
 from churnkit.console.playbook_tasks import follow_verdicts
 from churnkit.console.query.list_query import ListQuery
 from churnkit.core.translation import _, format_day, ngettext, parse_number
@@ -168,7 +174,7 @@ def _snooze(
             snoozed,
             "snooze",
             by=by,
-            why=read_text(form, "why") or _("snoozed until {day}", day=format_day(until)),
+            why=snooze_reason(form, until),
             form_id=form["form_id"],
             at=context.clock(),
         )

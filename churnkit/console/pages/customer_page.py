@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.console.delivery.push_page import DELIVERY_LABELS
 from churnkit.console.pages.context import next_monday
+from churnkit.console.pages.forms import describe_reason
 from churnkit.console.pages.list_page import customer_lines
 from churnkit.core.translation import _, format_day, format_moment, translate_stored
 from churnkit.decisions.response import RESPONSES
@@ -42,6 +43,7 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
         return context.pages.error(404, _("Customer not found."))
     row = customers.rows[customer]
     selection = context.select({}, visitor)
+    verdict = selection.verdicts.get(customer)
     (line,) = customer_lines(context, [row], selection, visitor, top=_REASONS)
     risk, tasks = context.history.risk(customer), context.tasks.list(customer=customer)
     action = int(customers.decisions.action[row])
@@ -54,7 +56,8 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
         account_title=customers.accounts.title if customers.accounts else "",
         responses=RESPONSES,
         health=customers.health(row).top(_COMPONENTS).rounded(),
-        verdict=selection.verdicts.get(customer),
+        verdict=verdict,
+        verdict_reason="" if verdict is None else describe_reason(verdict.why),
         state=context.worklist.state(customer),
         owners=context.owners(visitor),
         tasks=tasks,

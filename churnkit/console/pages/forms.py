@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.console.pages.context import customer_link
 from churnkit.console.playbook_tasks import follow_verdicts
 from churnkit.console.query.list_query import ListQuery
-from churnkit.core.translation import _, format_day
+from churnkit.core.translation import _, format_day, mark_text
 from churnkit.errors import ChurnkitError
 from churnkit.journal.worklist.records import VersionConflictError, clean_text, parse_day
 from churnkit.journal.worklist.tasks import TASK_STATUSES
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from churnkit.console.pages.context import PageContext
 
 __all__ = [
-    "add_note", "add_task", "assign_owner", "change_task", "check_snooze", "decide",
-    "read_text", "read_version", "releases_action", "save_view", "snooze",
+    "add_note", "add_task", "assign_owner", "change_task", "check_snooze", "decide", "describe_reason",
+    "read_text", "read_version", "releases_action", "save_view", "snooze", "snooze_reason",
 ]  # fmt: skip
 
 _LONGEST: Final = {
@@ -35,6 +36,7 @@ _LONGEST: Final = {
 }
 
 Form = dict[str, str]
+_SNOOZED: Final = mark_text("snoozed until {day}")
 
 
 def decide(context: PageContext, visitor: Visitor, form: Form) -> str:
@@ -72,7 +74,7 @@ def snooze(context: PageContext, visitor: Visitor, form: Form) -> str:
             [customer],
             "snooze",
             by=by,
-            why=read_text(form, "why") or _("snoozed until {day}", day=format_day(until)),
+            why=snooze_reason(form, until),
             form_id=form["form_id"],
             at=context.clock(),
         )
@@ -86,6 +88,23 @@ def check_snooze(context: PageContext, form: Mapping[str, str]) -> date:
     if until is None or until <= context.today:
         raise ChurnkitError(_("snooze until must be a day after today"))
     return until
+
+
+def snooze_reason(form: Mapping[str, str], until: date) -> str:
+    """Return the entered reason of a snooze, or its end in the words that the journal keeps."""
+    return read_text(form, "why") or _SNOOZED.format(day=until.isoformat())
+
+
+def describe_reason(reason: str) -> str:
+    """Translate a reason of the journal that `snooze_reason` has written; keep a person's own.
+
+    Examples
+    --------
+    >>> describe_reason("snoozed until 2026-12-01"), describe_reason("snoozed until she is back")
+    ('snoozed until 2026-12-01', 'snoozed until she is back')
+    """
+    match = re.fullmatch(re.escape(_SNOOZED).replace(r"\{day\}", r"(\d{4}-\d\d-\d\d)"), reason)
+    return reason if match is None else _(_SNOOZED, day=format_day(match[1]))
 
 
 def releases_action(context: PageContext, until: date) -> bool:
