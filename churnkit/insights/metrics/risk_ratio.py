@@ -69,6 +69,7 @@ GROUP BY seen.part ORDER BY seen.part
 
 FEWEST_CUSTOMERS = 5
 """Customers of the smallest group that is compared with the others."""
+_FEWEST_CLAIMED, _FEWEST_LEFT = 20, 5
 QUERIES = {"count_churned_after": _LEFT_AFTER, "active": _ACTIVE, "exposed": _EXPOSED}
 
 
@@ -85,8 +86,9 @@ class RiskRatio(Result):
     other_customers, other_left
         The same for the others.
     value, low, high
-        Ratio of the churn rates and its 95% interval (MOVER), which holds for all groups of a
-        comparison together, small ones too; None if a group is empty.
+        Ratio of the churn rates and its 95% interval (MOVER) for all groups of a comparison
+        together, approximate in groups of fewer than 20 customers (see `risk_ratio`); None if a
+        group is empty.
     formula
         Definition of the ratio.
     """
@@ -111,6 +113,12 @@ class RiskRatio(Result):
         """Churn rate of the others."""
         return ratio(self.other_left, self.other_customers)
 
+    @property
+    def is_large_enough(self) -> bool:
+        """True for at least 20 customers and 5 churned customers on both sides of the ratio."""
+        customers = min(self.customers, self.other_customers)
+        return customers >= _FEWEST_CLAIMED and min(self.left, self.other_left) >= _FEWEST_LEFT
+
     def to_dict(self) -> dict[str, Any]:
         """Return the ratio as JSON-able data."""
         return {**Result.to_dict(self), "rate": self.rate, "other_rate": self.other_rate}
@@ -131,7 +139,9 @@ def risk_ratio(
     If a group has no churned customer, 0.5 is added to all counts (Haldane-Anscombe). The interval
     combines the Jeffreys limits of both rates on the log scale (MOVER): in groups of few customers
     the error of the log ratio is far from normal, and the normal interval (Katz) is left above by
-    one of thirty equal groups in every seventh comparison, nominally in every fortieth.
+    one of thirty equal groups in every seventh comparison, nominally in every fortieth. In tiny groups the
+    error to one side exceeds its nominal 2.5%: for equal rates it is 5.5% for two groups of 5
+    customers at a rate of 0.5, and 4.2% for 8 customers against 500 at 0.95 (exact binomial sums).
 
     Parameters
     ----------

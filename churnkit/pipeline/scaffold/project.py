@@ -105,15 +105,7 @@ def create_project(
     sources = [part for source in sources for part in split_workbook(source)]
     tables = find_several(sources, with_views=False)
     if tables is not None:
-        found = {path for path in tables.values() if is_old_workbook(path)} - set(sources)
-        for path in sorted(found):
-            progress(f"{path.name} is left out; it {OLD_WORKBOOK}")
-        tables = {table: path for table, path in tables.items() if path not in found}
-        tables, left_out = _without_single_rows(tables, {label, entity})
-        for name_left_out in left_out:
-            progress(f"table '{name_left_out}' is left out: it has at most one row")
-        for note in filter(None, map(describe_files, tables, tables.values())):
-            progress(note)
+        tables = _drafted_tables(tables, sources, {label, entity}, progress)
         if len(tables) == 1:
             sources, tables = list(tables.values()), None
     if tables is not None:
@@ -152,6 +144,25 @@ def create_project(
         positive=positive,
         progress=progress,
     )
+
+
+def _drafted_tables(
+    tables: dict[str, Path],
+    sources: Sequence[Path],
+    named: set[str | None],
+    progress: Callable[[str], None],
+) -> dict[str, Path]:
+    """Leave out workbooks of a folder that cannot be read and tables of one row, and print them."""
+    found = {path for path in tables.values() if is_old_workbook(path)} - set(sources)
+    for path in sorted(found):
+        progress(f"{path.name} is left out; it {OLD_WORKBOOK}")
+    tables = {table: path for table, path in tables.items() if path not in found}
+    tables, left_out = _without_single_rows(tables, named)
+    for name in left_out:
+        progress(f"table '{name}' is left out: it has at most one row")
+    for note in filter(None, map(describe_files, tables, tables.values())):
+        progress(note)
+    return tables
 
 
 def _without_single_rows(

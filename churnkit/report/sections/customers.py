@@ -28,6 +28,8 @@ from churnkit.report.card_texts import localize_cluster_name
 from churnkit.report.sections.revenue import short_month
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from churnkit.insights.metrics.risk_ratio import RiskRatio
     from churnkit.insights.metrics.surveys import Satisfaction
     from churnkit.insights.segmentation.segments import Segment
@@ -157,7 +159,8 @@ def voice(data: ReportData) -> Section:
     if satisfaction is not None:
         blocks.append(Figures(satisfaction.figures))
         if satisfaction.churn_ratios:
-            lead = _voice_lead(satisfaction.churn_ratios[0])
+            large = [ratio for ratio in satisfaction.churn_ratios if ratio.is_large_enough]
+            lead = _voice_lead(large[0]) if large else ""
             blocks.append(_churn_by_response(data, satisfaction))
         blocks += _nps_by_month(satisfaction)
         if satisfaction.segments:
@@ -215,15 +218,23 @@ def ratio_chart(
     )
 
 
-def describe_highest(group: str, ratio: RiskRatio) -> str:
-    """Name the group with the highest ratio of several, unless chance explains it."""
-    if ratio.value is None or ratio.low is None or ratio.high is None or ratio.low <= 1.0:
-        return _("No group churns more than the others beyond what chance explains.")
+def describe_highest(group: Callable[[str], str], ratios: Sequence[RiskRatio]) -> str:
+    """Name the group with the highest ratio, of those that are large and that chance leaves out.
+
+    In groups of fewer than 20 customers or 5 churned ones the intervals are approximate.
+    """
+    claimed = [r for r in ratios if r.is_large_enough and r.low is not None and r.low > 1.0]
+    ratio = max(claimed, key=lambda each: each.value or 0.0, default=None)
+    if ratio is None or ratio.value is None or ratio.low is None or ratio.high is None:
+        return _(
+            "No group of 20 customers and 5 churned ones or more churns more than the others beyond "
+            "what chance explains."
+        )
     value = format_estimate(ratio.value, ratio.low, ratio.high, ".2f")
     return _(
         "{group} churned at {value} times the rate of all others; the intervals hold for all "
         "groups together.",
-        group=group,
+        group=group(ratio.name),
         value=value,
     )
 

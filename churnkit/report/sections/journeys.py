@@ -33,9 +33,10 @@ def journeys(data: ReportData) -> Section:
         lead = _funnel_lead(found.funnel)
         blocks.append(_funnel(found))
     if found.paths:
-        first = found.paths[0]
-        quoted = _("“{text}”", text=first.name)
-        highest = describe_highest(_("Customers with the path {quoted}", quoted=quoted), first)
+        highest = describe_highest(
+            lambda name: _("Customers with the path {quoted}", quoted=_("“{text}”", text=name)),
+            found.paths,
+        )
         blocks.append(
             ratio_chart(
                 "paths",

@@ -12,7 +12,7 @@ from churnkit.report.sections.customers import describe_highest, ratio_chart
 from churnkit.report.sections.model_summary import found_customers, group_table, limit_sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from churnkit.insights.drivers import Driver, Drivers
     from churnkit.insights.metrics.risk_ratio import RiskRatio
@@ -351,7 +351,7 @@ def _topics(ratios: tuple[RiskRatio, ...]) -> Chart:
         "topics",
         _("Relative churn rate by support ticket topic"),
         ratios,
-        _ratio_caption(_("Customers with a ticket on {name}", name=ratios[0].name), ratios[0]),
+        _ratio_caption(lambda name: _("Customers with a ticket on {name}", name=name), ratios),
         of=_("Topic"),
     )
 
@@ -361,13 +361,13 @@ def _usage(ratios: tuple[RiskRatio, ...]) -> Chart:
         "uses",
         _("Relative churn rate by product usage"),
         ratios,
-        _ratio_caption(_("Customers who used {name}", name=ratios[0].name), ratios[0]),
+        _ratio_caption(lambda name: _("Customers who used {name}", name=name), ratios),
         of=_("Usage"),
     )
 
 
-def _ratio_caption(group: str, first: RiskRatio) -> str:
-    return f"{describe_highest(group, first)} {capitalize_first(first.formula)}."
+def _ratio_caption(group: Callable[[str], str], ratios: tuple[RiskRatio, ...]) -> str:
+    return f"{describe_highest(group, ratios)} {capitalize_first(ratios[0].formula)}."
 
 
 def health(data: ReportData) -> Section:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -28,11 +30,6 @@ def ratios(left, comparisons):
     ]
 
 
-def highest(left, comparisons):
-    found = ratios(left, comparisons)
-    return found[int(np.argmax([ratio.value for ratio in found]))]
-
-
 def share_of_false_findings(comparisons):
     """Return the share of tables in which an interval leaves out the true ratio, 1."""
     tables = np.random.default_rng(0).binomial(CUSTOMERS, RATE, (RUNS, GROUPS))
@@ -51,7 +48,36 @@ def test_the_intervals_of_twelve_equal_groups_hold_together():
 def test_a_group_that_churns_twice_as_often_is_named():
     left = np.full(GROUPS, int(RATE * CUSTOMERS))
     left[3] *= 2
-    assert "churned at 2.0" in describe_highest("G", highest(left, GROUPS)).replace("2.00", "2.0")
+    text = describe_highest(str.upper, ratios(left, GROUPS))
+    assert text.startswith("G churned at 2.0")
+
+
+@pytest.mark.parametrize(
+    "small", [(19, 19, 500, 50), (60, 4, 5_000, 5), (500, 50, 19, 0), (300, 300, 500, 4)]
+)
+def test_no_small_group_is_named(small):
+    ratio = risk_ratio("small", *small, formula="")
+    large = risk_ratio("large", 400, 80, 400, 40, formula="")
+    assert ratio.value > large.value
+    assert describe_highest(str, [ratio]).startswith("No group of 20 customers")
+    # The highest of the others is named: 80 / 40.
+    assert describe_highest(str, [ratio, large]).startswith("large churned at 2.00")
+
+
+@pytest.mark.parametrize("counts", [(20, 10, 500, 50), (500, 50, 20, 5), (20, 5, 20, 5)])
+def test_groups_of_twenty_customers_and_five_churned_ones_are_large_enough(counts):
+    assert risk_ratio("g", *counts, formula="").is_large_enough
+
+
+def test_the_error_in_tiny_groups_is_the_documented_one():
+    # Exact sums over the outcomes of 5 and 5 customers at a rate of 0.5: 32 by 32 of equal weight.
+    wrong = sum(
+        math.comb(5, a) * math.comb(5, b)
+        for a in range(6)
+        for b in range(6)
+        if a + b and risk_ratio("g", 5, a, 5, b, formula="").low > 1.0
+    )
+    assert wrong / 1024 == pytest.approx(0.055, abs=5e-4)
 
 
 @pytest.mark.parametrize(
