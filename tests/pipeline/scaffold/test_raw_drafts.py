@@ -17,7 +17,7 @@ from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_fo
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
-from churnkit.timeline import Where, build
+from churnkit.timeline import RawColumn, Where, build
 
 START = dt.date(2020, 1, 1)
 
@@ -503,3 +503,34 @@ def draft_of_folder(folder):
     timeline = draft_timeline(raw).timeline
     rows = build(timeline, raw.data())
     return SimpleNamespace(tables=tables, timeline=timeline, rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("unit", "written"), [(1, "%Y-%m-%d"), (30, "%d/%m/%Y"), (30.4375, "%Y-%m-%d")]
+)
+def test_a_tenure_until_the_end_is_no_feature_but_a_term_and_an_age_are(tmp_path, unit, written):
+    export = START + dt.timedelta(days=401)
+    starts = [START + dt.timedelta(days=one) for one in range(120)]
+    lengths = [60 + 7 * one % 200 for one in range(120)]
+    ends = [s + dt.timedelta(days=n) for s, n in zip(starts, lengths, strict=True)]
+    ends = [end if one % 3 == 0 else None for one, end in enumerate(ends)]
+    tenure = [((end or export) - s).days for s, end in zip(starts, ends, strict=True)]
+    contracts = people(
+        [s.strftime(written) for s in starts],
+        name="signup_date",
+        churn_date=pa.array([end.strftime(written) if end else None for end in ends]),
+        tenure=[int(days / unit) for days in tenure],
+        term_days=lengths,
+        account_age=[(export - s).days for s in starts],
+    )
+    made = draft(tmp_path, {"visits": activity(400), "contracts": contracts})
+    assert set(made.timeline.table("contracts").columns) == {
+        RawColumn("term_days", "number"), RawColumn("account_age", "number"),
+    }  # fmt: skip
+    notes = read_raw_tables({"contracts": tmp_path / "contracts.csv"}, entity=None).notes
+    assert any(
+        note.startswith(
+            "column 'tenure' of 'contracts' is left out: it is the time from 'signup_date' "
+        )
+        for note in notes
+    )

@@ -13,7 +13,11 @@ from churnkit.pipeline.scaffold.raw.column_format import (
     number_formats,
     time_format,
 )
-from churnkit.pipeline.scaffold.raw.row_times import filled_at_times, time_columns
+from churnkit.pipeline.scaffold.raw.row_times import (
+    durations_until_end,
+    filled_at_times,
+    time_columns,
+)
 from churnkit.pipeline.scaffold.raw.table_keys import (
     CustomerKeys,
     NoCustomerError,
@@ -34,6 +38,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RawTable", "RawTables", "read_raw_tables"]
 
+_DURATION = (
+    "is the time from '{happened}' to '{ended}', or to the export for rows without one, and so shows "
+    "the end at earlier dates; the feature Tenure is that time at each date"
+)
 _CHURN_WORDS = {
     "cancelled", "canceled", "cancel", "cancellation", "expired", "expire", "expires", "expiry",
     "expiration", "terminated", "termination", "churn", "churned", "deactivated", "left", "lapsed",
@@ -342,6 +350,12 @@ def _raw_table(
     }
     usable = _usable_columns(columns, {entity, *times, *filled_later, *links, *found_by})
     numbers, refused = number_formats(usable)
+    if happened and ended:
+        start, end = ((time, times[time].written) for time in (happened, ended))
+        plain = [column for column, form in numbers.items() if not form.written]
+        for column in durations_until_end(table, plain, start=start, end=end):
+            del numbers[column], usable[column]
+            refused[column] = _DURATION.format(happened=happened, ended=ended)
     numbers = dict(list(numbers.items())[:_MAX_COLUMNS])
     categories = {
         c: _by_frequency(p)
