@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,7 +60,6 @@ class Approvals:
     def __init__(self, journal: Journal, customers: CustomerList) -> None:
         self.journal = journal
         self._customers = customers
-        self._lock = threading.Lock()
         self.period: str = planning_period(customers.day)
 
     def key(self, customer: str) -> str:
@@ -117,8 +115,8 @@ class Approvals:
             raise ChurnkitError(_("verdict must be one of {names}", names=", ".join(VERDICTS)))
         if not by or not why:
             raise ChurnkitError(_("name and reason are required; both are kept in the journal"))
-        # Reads and writes of this console do not interleave.
-        with self._lock:
+        # No other verdict comes between the reads and the writes.
+        with self.journal.database.joining():
             rows = self.journal.decisions(customers=[customer]).to_pylist()
             recorded = {row["key"]: row for row in rows}
             decision = self._decision(customer, at)
@@ -127,12 +125,15 @@ class Approvals:
             reason = _conflict(decision, recorded.get(decision.key))
             if decision.key not in recorded and self._record_new([decision]):
                 reason = _CAPPED
-            if verdict == "approve" and reason is not None:
-                raise ChurnkitError(_("not approved: {reason}", reason=_(reason)))
-            self.journal.record(
-                [self._verdict(decision, verdict, by=by, why=why, form_id=form_id, at=at)]
-            )
-            return True
+            refusal = reason if verdict == "approve" else None
+            if refusal is None:
+                self.journal.record(
+                    [self._verdict(decision, verdict, by=by, why=why, form_id=form_id, at=at)]
+                )
+        # Raised here, as the decision without its action stays in the journal.
+        if refusal is not None:
+            raise ChurnkitError(_("not approved: {reason}", reason=_(refusal)))
+        return True
 
     def record_many(
         self,
@@ -163,7 +164,7 @@ class Approvals:
         """
         if verdict not in VERDICTS:
             raise ChurnkitError(_("verdict must be one of {names}", names=", ".join(VERDICTS)))
-        with self._lock:
+        with self.journal.database.joining():
             rows = self.journal.decisions(customers=customers).to_pylist()
             decided = {row["key"]: row for row in rows if row["verdict"] == "decide"}
             latest = {row["about"]: row["verdict"] for row in rows if row["verdict"] != "decide"}

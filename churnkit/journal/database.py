@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
 import time
 import zlib
 from contextlib import contextmanager
@@ -50,6 +51,7 @@ class Database:
         self.url: URL = parse_url(url)
         self.is_sqlite: bool = self.url.get_backend_name() == "sqlite"
         self._engine = self._connect()
+        self._thread = threading.local()
 
     def __repr__(self) -> str:
         return f"<Database {self.url.render_as_string(hide_password=True)}>"
@@ -85,6 +87,10 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a read transaction."""
+        joint = self._joint()
+        if joint is not None:
+            yield joint
+            return
         with self._journal_errors("read"), self._engine.connect() as connection, connection.begin():
             yield connection
 
@@ -96,12 +102,35 @@ class Database:
 
         With `exclusive` it waits for all writers.
         """
+        joint = self._joint()
+        if joint is not None:
+            with joint.begin_nested():
+                yield joint
+            return
         with self._journal_errors("written"), self._engine.connect() as plain:
             connection = plain.execution_options(churnkit_writes=True)
             with connection.begin():
                 if not self.is_sqlite:
                     _lock(connection, customers, exclusive=exclusive)
                 yield connection
+
+    @contextmanager
+    def joining(self) -> Iterator[Connection]:
+        """Open an exclusive write transaction that the thread's reads and writes within it join.
+
+        What they read is what they write on: nobody else writes in between, in this process or
+        another, and an error undoes all of it.
+        """
+        with self.writing(exclusive=True) as connection:
+            outer, self._thread.joint = self._joint(), connection
+            try:
+                yield connection
+            finally:
+                self._thread.joint = outer
+
+    def _joint(self) -> Connection | None:
+        """Return the thread's transaction to join; None outside `joining`."""
+        return getattr(self._thread, "joint", None)
 
     @contextmanager
     def defining(self) -> Iterator[Connection]:

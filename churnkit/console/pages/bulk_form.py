@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.console.pages.forms import (
     check_snooze,
@@ -14,7 +14,7 @@ from churnkit.console.pages.forms import (
 )
 from churnkit.console.playbook_tasks import follow_verdicts
 from churnkit.console.query.list_query import ListQuery
-from churnkit.core.translation import _, format_day, ngettext, parse_number
+from churnkit.core.translation import _, format_day, mark_text, ngettext, parse_number
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["BulkOutcome", "apply_to_many"]
 
 _MOST_CUSTOMERS: Final = 1_000
+# What a form asks for, beside the ticked customers; the other fields say who sends it, and when.
+_ENTRIES: Final = ("button", "apply_to", "count", "budget", "until", "owner", "why", "query")
+
+# Result of a form as it is recorded: numbers and English reasons, for consoles of any locale.
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +60,42 @@ def apply_to_many(
 ) -> BulkOutcome:
     """Apply the button of a form to the selected customers, or to the first of the list.
 
+    A form is applied once: sent again, also by another process at the same time, it returns the
+    recorded result. So the first customers are those of the list when it was sent first.
+
     Parameters
     ----------
     context, visitor
         Parts of the console, and the person.
     form
         Fields: ``button``, ``apply_to``, ``count``, ``budget``, ``until``, ``owner``, ``why``,
-        ``seen`` and ``query``.
+        ``seen``, ``form_id`` and ``query``.
     selected
         Ticked customers.
 
     Raises
     ------
     ChurnkitError
-        If a field is missing or invalid.
+        If a field is missing or invalid, or the form was recorded with other entries.
     """
+    result = context.sent_forms.once(
+        form["form_id"],
+        [*(form.get(name, "") for name in _ENTRIES), *selected],
+        lambda: _apply(context, visitor, form, selected),
+        at=context.clock(),
+    )
+    is_approval = form.get("button") == "approve"
+    return BulkOutcome(
+        _describe_approval(context, result) if is_approval else _describe_change(result),
+        {_(reason): count for reason, count in result["skipped"].items() if count},
+        form.get("query", ""),
+        approved=is_approval and result["count"] > 0,
+    )
+
+
+def _apply(
+    context: PageContext, visitor: Visitor, form: dict[str, str], selected: Sequence[str]
+) -> Result:
     button = form.get("button", "")
     customers = _members(context, visitor, form, selected)
     if button == "approve":
@@ -115,7 +141,7 @@ def _read_count(text: str) -> int:
 
 def _approve(
     context: PageContext, visitor: Visitor, form: dict[str, str], customers: list[str]
-) -> BulkOutcome:
+) -> Result:
     text = form.get("budget", "").strip()
     try:
         budget = parse_number(text) if text else None
@@ -137,8 +163,18 @@ def _approve(
         budget=budget,
     )
     started = follow_verdicts(context, customers, by=by, form_id=form["form_id"])
-    amount = context.pages.money(result.cost)
-    count = len(result.recorded)
+    return {
+        "count": len(result.recorded),
+        "cost": result.cost,
+        "budget": budget,
+        "started": started,
+        "skipped": dict(result.skipped),
+    }
+
+
+def _describe_approval(context: PageContext, result: Result) -> str:
+    """Describe the approved actions, their cost and their playbooks."""
+    budget = result["budget"]
     limit = (
         ""
         if budget is None
@@ -147,27 +183,22 @@ def _approve(
     summary = ngettext(
         "{count:,} action approved at a total cost of {amount}{limit}.",
         "{count:,} actions approved at a total cost of {amount}{limit}.",
-        count,
-        amount=amount,
+        result["count"],
+        amount=context.pages.money(result["cost"]),
         limit=limit,
     )
-    if started:
+    if result["started"]:
         summary += ngettext(
-            " {count:,} playbook started.", " {count:,} playbooks started.", started
+            " {count:,} playbook started.", " {count:,} playbooks started.", result["started"]
         )
-    return BulkOutcome(
-        summary,
-        {_(reason): skipped for reason, skipped in result.skipped.items()},
-        form.get("query", ""),
-        approved=count > 0,
-    )
+    return summary
 
 
 def _snooze(
     context: PageContext, visitor: Visitor, form: dict[str, str], customers: list[str]
-) -> BulkOutcome:
+) -> Result:
     until = check_snooze(context, form)
-    outcome, snoozed = _change(context, visitor, form, customers, snoozed_until=until.isoformat())
+    result, snoozed = _change(context, visitor, form, customers, snoozed_until=until.isoformat())
     if releases_action(context, until):
         by = context.person(visitor, form)
         context.approvals.record_many(
@@ -179,7 +210,7 @@ def _snooze(
             at=context.clock(),
         )
         follow_verdicts(context, snoozed, by=by, form_id=form["form_id"])
-    return outcome
+    return result
 
 
 def _change(
@@ -188,7 +219,7 @@ def _change(
     form: Mapping[str, str],
     customers: list[str],
     **fields: str | None,
-) -> tuple[BulkOutcome, list[str]]:
+) -> tuple[Result, list[str]]:
     """Set a field; return the result, and the customers that have the value now."""
     version = read_version(form, "seen")
     result = context.worklist.change(
@@ -199,22 +230,23 @@ def _change(
         form_id=form["form_id"],
     )
     same = len(customers) - len(result.changed) - len(result.conflicts)
-    reasons = {
-        _("changed by someone else in the meantime"): len(result.conflicts),
-        _("unchanged"): same,
-    }
     ((field, value),) = fields.items()
-    outcome = BulkOutcome(
-        _describe_change(len(result.changed), field, value),
-        {reason: count for reason, count in reasons.items() if count},
-        form.get("query", ""),
-    )
     conflicts = set(result.conflicts)
-    return outcome, [customer for customer in customers if customer not in conflicts]
+    recorded = {
+        "count": len(result.changed),
+        "field": field,
+        "value": value,
+        "skipped": {
+            mark_text("changed by someone else in the meantime"): len(conflicts),
+            mark_text("unchanged"): same,
+        },
+    }
+    return recorded, [customer for customer in customers if customer not in conflicts]
 
 
-def _describe_change(count: int, field: str, value: str | None) -> str:
+def _describe_change(result: Result) -> str:
     """Describe a new owner or a snooze of some customers."""
+    count, field, value = result["count"], result["field"], result["value"]
     if field == "owner" and value:
         return ngettext(
             "{count:,} customer assigned to {owner}.",

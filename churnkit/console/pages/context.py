@@ -12,6 +12,7 @@ from urllib.parse import quote
 from churnkit.console.auth import FORM_COOKIE
 from churnkit.console.query.list_query import ALL, ListQuery
 from churnkit.core.translation import _, mark_text
+from churnkit.journal.worklist.forms import Forms
 from churnkit.journal.worklist.playbooks import Playbooks
 from churnkit.journal.worklist.records import clean_text
 from churnkit.journal.worklist.tasks import Tasks
@@ -109,6 +110,11 @@ class PageContext:
     def playbooks(self) -> Playbooks:
         """Runs of playbooks."""
         return Playbooks(self.worklist)
+
+    @cached_property
+    def sent_forms(self) -> Forms:
+        """Recorded forms on many customers."""
+        return Forms(self.worklist)
 
     @cached_property
     def teams(self) -> Teams:

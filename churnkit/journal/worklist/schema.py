@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 __all__ = [
-    "changes", "create_worklist", "customers", "delete_customer", "risks", "steps", "tasks",
-    "teams", "views", "visits",
+    "changes", "create_worklist", "customers", "delete_customer", "forms", "risks", "steps",
+    "tasks", "teams", "views", "visits",
 ]  # fmt: skip
 
 _METADATA = MetaData()
@@ -88,6 +88,16 @@ changes: Table = Table(
     Column("after", Text),
     Index("churnkit_worklist_changes_customer", "customer", "at"),
     Index("churnkit_worklist_changes_time", "at"),
+)
+
+# Forms on many customers, and their results in numbers: no customer is named.
+forms: Table = Table(
+    "churnkit_worklist_forms",
+    _METADATA,
+    Column("key", String(64), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("result", Text, nullable=False),
 )
 
 teams: Table = Table(
