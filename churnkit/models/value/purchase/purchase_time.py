@@ -92,7 +92,7 @@ class NextPurchase(Result):
             # A purchase at any time of the first day falls on `as_of`.
             days = np.maximum(np.ceil(getattr(self, name) * unit_days), 1.0)
             whole = np.where(days <= room, days, 0.0).astype("timedelta64[D]")
-            moments = np.where(days <= room, start + whole, np.datetime64("NaT"))
+            moments = np.where(days <= room, start + whole, np.datetime64("NaT", "D"))
             frame[name] = moments.astype("datetime64[s]")
         return frame
 
