@@ -13,6 +13,7 @@ from churnkit.timeline import (
     Last,
     Lookup,
     Max,
+    Mean,
     OpenCount,
     Ratio,
     Recency,
@@ -247,3 +248,61 @@ def test_keys_of_another_type_than_the_ids_of_their_table_are_refused():
     raw["invoices"] = raw["invoices"].assign(account_id=1)
     with pytest.raises(ChurnkitError, match="column 'account_id' has integers, but related"):
         build(TIMELINE, raw)
+
+
+def of_related(rows, *, tables=("orders",), **features):
+    columns = {"product_id": "integer", "amount": "number", "discount": "number"}
+    day = pd.Timestamp("2025-02-01", tz="UTC")
+    timeline = Timeline(
+        [
+            Table("visits", "user_id", happened="at"),
+            *(Table(name, "user_id", happened="at", columns=columns) for name in tables),
+        ],
+        {name: Related(tables[0], "product_id", one, combine="max")
+         for name, one in features.items()},
+        Snapshots(dates=("2025-03-01",)),
+        ActiveWithin("visits", days=400),
+    )  # fmt: skip
+    raw = {
+        name: pd.DataFrame(
+            [row[1:] for row in rows if row[0] == name],
+            columns=["user_id", "product_id", "amount", "discount"],
+        ).assign(at=day)
+        for name in tables
+    }
+    raw["visits"] = pd.DataFrame({"user_id": ["u0", "u1", "u2"]}).assign(at=day)
+    found = build(timeline, raw).to_pandas().set_index("user_id")
+    return {name: found[name].tolist() for name in features}
+
+
+def test_sums_of_other_customers_are_exact_whatever_the_customer_s_own_values():
+    # Of the products 1 and 2, the others have no amount beside u0's 0.1 + 0.2 + ...; of 3, they
+    # have 5 beside 1e17, where a difference of sums is 0.
+    cents = [0.1, 0.2, 0.3, 0.7, 1.1, 33.33]
+    noise = [("orders", "u0", product, x, x / 3) for product in (1, 2) for x in cents]
+    others = [("orders", user, product, 0.0, 0.0) for user in ("u1", "u2") for product in (1, 2)]
+    spend, discount = Sum("orders", "amount"), Sum("orders", "discount")
+    found = of_related([*noise, *others], spend=spend, rate=Ratio(discount, spend))
+    assert found["spend"][0] == 0.0
+    assert np.isnan(found["rate"][0])
+    assert found["rate"][1:] == pytest.approx([1 / 3, 1 / 3])
+    huge = [
+        ("orders", "u0", 3, 1e17, 1.0),
+        ("orders", "u1", 3, 5.0, 2.0),
+        ("orders", "u2", 4, 7.0, 3.0),
+    ]
+    found = of_related(huge, spend=spend, mean=Mean("orders", "amount"))
+    # u2 is alone with its product: nothing was spent on it, and there is no mean.
+    assert found["spend"] == [5.0, 1e17, 0.0]
+    assert found["mean"][:2] == [5.0, 1e17]
+    assert np.isnan(found["mean"][2])
+
+
+def test_a_customer_without_rows_in_the_summed_table_has_the_sum_of_all_others():
+    rows = [
+        *(("orders", user, 1, 1.0, 0.0) for user in ("u0", "u1", "u2")),
+        ("returns", "u1", 1, 2.5, 0.0),
+        ("returns", "u2", 1, 0.25, 0.0),
+    ]
+    found = of_related(rows, tables=("orders", "returns"), returned=Sum("returns", "amount"))
+    assert found["returned"] == [2.75, 0.25, 2.5]

@@ -1,7 +1,8 @@
 """Related features: those of the products, accounts or other keys in a customer's rows.
 
-Rows are rolled up twice: by key, and by pair of customer and key. The feature of a key at a date is
-that of its rolled-up rows minus those of the customer itself.
+Rows are rolled up twice: by key, and by pair of customer and key. Counts of other customers' rows are
+those of the key minus those of the customer. Sums of other customers' values are added without the
+customer: a difference of sums cancels, and leaves rounding errors where the others have nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from churnkit.timeline.sql.expressions import (
     case_when,
     coalesce,
     column,
+    is_null,
     literal,
     not_null,
     step_name,
@@ -97,6 +99,8 @@ class RelatedValues:
         steps: list[tuple[str, exp.Query]] = []
         for query in dict.fromkeys(self.windows.values()):
             steps += query.steps()
+            if _others_sums(query):
+                steps.append((_others_step(query), _select_others(query)))
         for feature in self.features:
             if feature.combine == "last":
                 last = self._last(feature)
@@ -162,15 +166,31 @@ class RelatedValues:
             over, under = (as_double(self._value(part, key, joins)) for part in parts)
             return divide(over, under)
         values = []
+        everyone, *by_customer = self._rollups(feature, key)
         for aggregate in window_aggregates(feature):
-            total, *own = (
-                self._column(rollup, aggregate, joins) for rollup in self._rollups(feature, key)
-            )
-            for customer in own:
-                zero = as_double(literal(0))
-                total = exp.paren(exp.Sub(this=total, expression=coalesce(customer, zero)))
-            values.append(total)
+            value: exp.Expr = self._column(everyone, aggregate, joins)
+            for own in by_customer:
+                value = self._without(own, aggregate, value, joins)
+            values.append(value)
         return feature_value(feature, values, column(AS_OF, "l"))
+
+    def _without(
+        self,
+        own: _Rollup,
+        aggregate: WindowAggregate,
+        total: exp.Expr,
+        joins: dict[str, tuple[str, exp.Expr | None]],
+    ) -> exp.Expr:
+        """Return the aggregate of the key's rows without those of the customer."""
+        if aggregate.aggregate.kind != "sum":
+            customer = self._column(own, aggregate, joins)
+            zero = as_double(literal(0))
+            return exp.paren(exp.Sub(this=total, expression=coalesce(customer, zero)))
+        query = self.windows[own, aggregate]
+        alias = self._join(own, _others_step(query), joins)
+        others = column(query.column_name(aggregate), alias)
+        # A customer without rows of the key in this table is not in the step.
+        return exp.Case().when(is_null(column(ENTITY, alias)), total).else_(others)
 
     def _column(
         self,
@@ -180,7 +200,13 @@ class RelatedValues:
     ) -> exp.Expr:
         """Return the column of an aggregate, joining its step on first use."""
         query = self.windows[rollup, aggregate]
-        known = [alias for alias, (step, _) in joins.items() if step == query.step]
+        return column(query.column_name(aggregate), self._join(rollup, query.step, joins))
+
+    def _join(
+        self, rollup: _Rollup, step: str, joins: dict[str, tuple[str, exp.Expr | None]]
+    ) -> str:
+        """Return the alias of a rollup's step, joining it on first use."""
+        known = [alias for alias, (joined, _) in joins.items() if joined == step]
         alias = known[0] if known else f"j{len(joins)}"
         owner = ENTITY if not rollup.by_customer else rollup.key
         on = all_of(
@@ -188,8 +214,43 @@ class RelatedValues:
             column(AS_OF, alias).eq(column(AS_OF, "l")),
             column(ENTITY, alias).eq(column(ENTITY, "l")) if rollup.by_customer else None,
         )
-        joins[alias] = (query.step, on)
-        return column(query.column_name(aggregate), alias)
+        joins[alias] = (step, on)
+        return alias
+
+
+def _others_sums(query: WindowQuery) -> list[WindowAggregate]:
+    """List the sums of a query by customer and key; none of a query by key."""
+    return [one for one in query.aggregates if query.by and one.aggregate.kind == "sum"]
+
+
+def _others_step(query: WindowQuery) -> str:
+    return f"{query.step}_others"
+
+
+def _select_others(query: WindowQuery) -> exp.Query:
+    """Select each customer's sums over the other customers with the same key and date."""
+    keys = [column(ENTITY), column(AS_OF), *(column(name) for name in query.by)]
+    sums = []
+    for one in _others_sums(query):
+        name = query.column_name(one)
+        # In both directions from the first row: a frame that ends at the last one costs Spark the
+        # square of the rows.
+        before, after = (_running_sum(name, query.by, descending=way) for way in (False, True))
+        both = exp.Add(this=before, expression=after)
+        sums.append(aliased(exp.Coalesce(this=both, expressions=[before, after]), name))
+    return exp.select(*keys, *sums).from_(step_table(query.step, "w"))
+
+
+def _running_sum(name: str, by: Iterable[str], *, descending: bool) -> exp.Expr:
+    """Add the values of the customers before this one, in ascending or descending order."""
+    return exp.Window(
+        this=exp.Sum(this=column(name)),
+        partition_by=[column(AS_OF), *(column(key) for key in by)],
+        order=exp.Order(expressions=[exp.Ordered(this=column(ENTITY), desc=descending)]),
+        spec=exp.WindowSpec(
+            kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="1", end_side="PRECEDING"
+        ),
+    )
 
 
 def _link_count(feature: Related) -> WindowAggregate:
