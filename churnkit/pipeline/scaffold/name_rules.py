@@ -64,7 +64,7 @@ _CUSTOMER = {
 _CUSTOMER_CHARACTERS = re.compile("顧客|客户|客戶|会員|用户|고객|회원")  # fmt: skip
 _ID = {
     "id", "ids", "key", "uuid", "guid", "identifier", "nr", "no", "num", "number", "code", "ref",
-    "nummer", "numéro", "numero", "número", "código", "codigo", "identifiant", "clé",
+    "nummer", "kennung", "numéro", "numero", "número", "código", "codigo", "identifiant", "clé",
     "matrícula", "matricula", "matricule",
 }  # fmt: skip
 # Before the customer, as in "id_cliente" or "N° client"; "number of customers" is no id.
@@ -131,8 +131,10 @@ def is_id(name: str) -> bool:
 
 
 def _merged(words: list[str]) -> bool:
-    suffixes = ("id", "no", "num", "nr")
-    return any(words[-1] == word + suffix for word in _CUSTOMER for suffix in suffixes)
+    suffixes = ("id", "no", "num", "nr", "number", "nummer", "kennung", "numero")
+    # German joins words by an s: Mitgliedsnummer.
+    ends = tuple(joint + suffix for joint in ("", "s") for suffix in suffixes)
+    return any(words[-1] == word + end for word in _CUSTOMER for end in ends)
 
 
 def is_customer_id(name: str) -> bool:

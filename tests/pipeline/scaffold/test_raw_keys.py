@@ -51,6 +51,42 @@ def test_the_same_name_in_several_tables_is_the_customer(name):
     assert keys.columns == {"people": name, "log": name}
 
 
+@pytest.mark.parametrize(
+    ("customer", "key"),
+    [
+        ("Mitglied", "Mitgliedsnr"),
+        ("Mitglied", "Mitgliedsnummer"),
+        ("Mitgliedskennung", "Mitglied"),
+        ("Kunde", "Kundenkennung"),
+        ("socio", "numero_socio"),
+        ("member_id", "member_no"),
+    ],
+)
+def test_serial_numbers_join_by_names_of_the_same_customer(customer, key):
+    serial = [f"{number:05d}" for number in range(COUNT)]
+    keys = find(
+        {
+            "mitglieder": {customer: serial, "age": RNG.integers(20, 60, COUNT)},
+            "checkins": {key: serial[: COUNT // 2] * 5, "n": range(5 * (COUNT // 2))},
+        }
+    )
+    assert keys.columns == {"mitglieder": customer, "checkins": key}
+
+
+def test_a_table_without_a_way_to_the_customers_names_the_columns_that_were_tried():
+    keys = find(
+        {
+            "people": {"user_id": IDS, "age": RNG.integers(20, 60, COUNT)},
+            "log": {"user_id": MANY, "n": MANY[::-1]},
+            "weather": {"station": [f"s{number}" for number in range(80)], "wet": ["a", "b"] * 40},
+        }
+    )
+    assert keys.describe_left_out("weather") == (
+        "review: table 'weather' is left out: none of 'station' leads to a customer; give the "
+        "customer's id the same name in all files, and run churnkit init again"
+    )
+
+
 def test_a_key_has_another_name_in_the_table_of_customers():
     keys = find(
         {

@@ -9,6 +9,7 @@ from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean, read_
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.keys.label_names import (
+    is_leaving_name,
     is_prediction,
     name_direction,
     name_rating,
@@ -190,6 +191,7 @@ def _is_end(column: ColumnProfile) -> bool:
     """Return True for dates of an end that some rows lack."""
     words = set(name_rules.split_words(column.name))
     is_named = bool(words & _END_WORDS) or any(pair <= words for pair in _LAST_DAYS)
+    is_named = is_named or is_leaving_name(column.name)
     dates = detect_dates(column) if is_named else None
     return dates is not None and bool(column.missing or dates.empty or dates.open)
 

@@ -6,6 +6,7 @@ import re
 
 __all__ = [
     "is_date_word",
+    "is_leaving_name",
     "is_prediction",
     "means_no_end",
     "name_direction",
@@ -40,7 +41,13 @@ _STAYED = re.compile(
 _CHURN_NAMES = re.compile(
     "churn|attrit|cancel|exited$|left$|leavers?$|lapsed$|quit$|defected$|kündig|kuendig|gekünd|"
     "gekuend|abgewander|abwander|résili|resili|désabonn|desabonn|baja$|abandon|evas[aã]o|evadid|"
-    "desistiu|disdett|rezygnac|zrezygn|odszed|uppsagd|opsagt|oppsagt|iptal|отток|opgezegd|解約|退会|離脱|流失|해지|이탈"
+    "desistiu|austritt|ausgetreten|disdett|rezygnac|zrezygn|odszed|uppsagd|opsagt|oppsagt|iptal|отток|opgezegd|解約|退会|離脱|流失|해지|이탈"
+)
+# Beginnings of words by which dates of leaving are named; a period of notice is none.
+_LEAVING = re.compile(
+    "austritt|ausgetreten|k(?:ü|ue)ndigung(?!sfrist)|gek(?:ü|ue)ndigt|abmeld|abgemeldet|storn|vertragsende|"
+    "r[ée]sili|d[ée]sabonn|d[ée]sinscri|baja$|rescis|cancelaci[oó]n|cancelamento|cancelad|desligamento|"
+    "encerramento|disdett|recesso$|cessazione|opgezegd|opzeg|uitschrij|uitgeschreven|be[ëe]indig"
 )
 # Names of labels in which 1 conventionally means churned, and of columns that may be one.
 _TARGETS = {"target", "label", "y", "outcome", "class", "event"}
@@ -189,6 +196,19 @@ def yes_or_no(text: str) -> bool | None:
     if word in _YES:
         return True
     return False if word in _NO else None
+
+
+def is_leaving_name(name: str) -> bool:
+    """Return True for the name of a time at which a customer leaves, in languages beside English.
+
+    Examples
+    --------
+    >>> [is_leaving_name(name) for name in ("Austrittsdatum", "fecha_baja", "date_resiliation")]
+    [True, True, True]
+    >>> [is_leaving_name(name) for name in ("Eintritt", "Kündigungsfrist", "fecha_alta")]
+    [False, False, False]
+    """
+    return any(map(_LEAVING.match, _words(name)))
 
 
 def is_date_word(name: str) -> bool:

@@ -14,6 +14,11 @@ _SYNONYMS = {
     "uid": "user", "cust": "customer", "acct": "account", "acc": "account", "usr": "user", "sub": "subscription",
     "subs": "subscription", "org": "organization", "organisation": "organization", "tx": "transaction",
     "txn": "transaction", "trans": "transaction", "kunde": "customer", "kunden": "customer", "inv": "invoice",
+    "klant": "customer", "klanten": "customer", "mitglied": "member", "mitglieder": "member", "socio": "member",
+    "membre": "member", "nutzer": "user", "benutzer": "user", "usuario": "user", "usuário": "user",
+    "utente": "user", "konto": "account", "konten": "account", "vertrag": "contract", "verträge": "contract",
+    "abonnent": "subscriber", "abonnenten": "subscriber", "abonné": "subscriber", "abonne": "subscriber",
+    "assinante": "subscriber", "cliente": "client",
 }  # fmt: skip
 # Names of customers beyond those of a table with one row per customer.
 _OTHER_CUSTOMERS = {
@@ -33,19 +38,12 @@ _IDENTIFYING = {
     "name", "hash", "hashed", "serial", "token", "email", "phone", "login", "username", "handle", "index",
 }  # fmt: skip
 _ID_WORDS = {
-    "id",
-    "ids",
-    "key",
-    "uuid",
-    "guid",
-    "identifier",
-    "nr",
-    "no",
-    "num",
-    "number",
-    "code",
-    "ref",
-}
+    "id", "ids", "key", "uuid", "guid", "identifier", "nr", "no", "num", "number", "code", "ref", "nummer",
+    "kennung", "numero", "número", "numéro", "codigo", "código", "identifiant", "matricule", "matricula",
+    "matrícula",
+}  # fmt: skip
+# The last part of a name in one word, such as Mitgliedsnummer, after which s joins German words.
+_MERGED_ID = re.compile("(?<=.{3})(?:id|nr|nummer|number|kennung|numero)$")
 
 
 @dataclass(frozen=True)
@@ -126,8 +124,7 @@ def is_customer_name(name: str) -> int:
 
 def _without_id(word: str) -> str:
     """Return a word of a key's name in the singular, spelled out and without id at its end."""
-    word = singular(word)
-    word = word[:-2] if word.endswith("id") and len(word) > 4 else word
+    word = singular(_MERGED_ID.sub("", singular(word)))
     return _SYNONYMS.get(word, word)
 
 

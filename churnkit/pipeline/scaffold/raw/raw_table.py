@@ -14,7 +14,9 @@ from churnkit.pipeline.scaffold.raw.column_format import (
     time_format,
 )
 from churnkit.pipeline.scaffold.raw.row_times import (
+    describe_possible_ends,
     durations_until_end,
+    ends_customer,
     filled_at_times,
     time_columns,
 )
@@ -42,11 +44,6 @@ _DURATION = (
     "is the time from '{happened}' to '{ended}', or to the export for rows without one, and so shows "
     "the end at earlier dates; the feature Tenure is that time at each date"
 )
-_CHURN_WORDS = {
-    "cancelled", "canceled", "cancel", "cancellation", "expired", "expire", "expires", "expiry",
-    "expiration", "terminated", "termination", "churn", "churned", "deactivated", "left", "lapsed",
-    "unsubscribed",
-}  # fmt: skip
 _SUBSCRIPTION_WORDS = {
     "subscription", "subscriptions", "contract", "contracts", "policies", "policy", "memberships",
     "membership", "plans", "plan", "licenses", "leases", "vertrag", "verträge", "abo", "abos",
@@ -131,7 +128,7 @@ class RawTable:
         if self.ended is None:
             return False
         ends = set(name_rules.split_words(self.ended))
-        named = bool((self.words | ends) & _SUBSCRIPTION_WORDS or ends & _CHURN_WORDS)
+        named = bool((self.words | ends) & _SUBSCRIPTION_WORDS or ends_customer(self.ended))
         return named or self.revenue is not None
 
     def declaration(self, more: Mapping[str, str] | None = None) -> Table:
@@ -230,7 +227,7 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
     # Tables with their own customer come first: others may look up their times.
     for name in sorted(profiles, key=lambda name: len(keys.lookups.get(name, (0,) * 9))):
         if name not in keys.columns:
-            notes.append(f"table '{name}' is left out: no key leads from it to a customer")
+            notes.append(keys.describe_left_out(name))
             continue
         table, reasons = _raw_table(
             name, tables[name], profiles[name], times[name], keys=keys, table=read[name]
@@ -364,8 +361,11 @@ def _raw_table(
     }
     own_times = {c: times[c] for c in (happened, available, ended) if c}
     used = numbers | own_times
+    is_unique = _is_unique(columns.get(entity)) and not lookups
+    unread = [c for c in times if c not in own_times and columns[c].missing and is_unique]
     notes = [f"column '{c}' of '{name}' is left out: it {why}" for c, why in refused.items()]
     notes += [text for c, form in used.items() for text in _describe_format(name, c, form)]
+    notes += describe_possible_ends(name, table, times, happened, unread)
     missing = {text for form in used.values() for text in form.missing if "'" not in text}
     raw = RawTable(
         name=name,
@@ -381,7 +381,7 @@ def _raw_table(
         known_at_end=tuple(c for c, time in filled_later.items() if time == ended),
         revenue=next((c for c in numbers if name_rules.is_revenue(c)), None),
         rows=table.num_rows,
-        is_unique=_is_unique(columns.get(entity)) and not lookups,
+        is_unique=is_unique,
         lookups=lookups,
         formats={c: form.written for c, form in used.items() if form.written},
         missing=tuple(sorted(missing)),
@@ -449,7 +449,7 @@ def _with_begin_of_customer(
     ended = table.happened
     if ended is None or table.ended or not table.is_unique or not table.profiles[ended].missing:
         return table
-    if not set(name_rules.split_words(ended)) & _CHURN_WORDS:
+    if not ends_customer(ended):
         return table
     for lookup in keys.parents.get(table.source, ()):
         parent = others.get(lookup.source)

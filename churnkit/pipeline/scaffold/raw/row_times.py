@@ -8,8 +8,9 @@ import numpy as np
 
 from churnkit.contracts.parsing.arrow_columns import distinct_values, one_array
 from churnkit.contracts.parsing.date_spelling import normalize_date
-from churnkit.contracts.parsing.scalars import read_date, read_number, to_text
+from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date, read_number, to_text
 from churnkit.pipeline.scaffold import name_rules
+from churnkit.pipeline.scaffold.keys.label_names import is_leaving_name
 from churnkit.pipeline.training.row_filters import has_text
 
 if TYPE_CHECKING:
@@ -19,18 +20,35 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
+    from churnkit.pipeline.scaffold.raw.column_format import ColumnFormat
 
-__all__ = ["durations_until_end", "filled_at_times", "time_columns"]
+__all__ = [
+    "describe_possible_ends",
+    "durations_until_end",
+    "ends_customer",
+    "filled_at_times",
+    "time_columns",
+]
 
 _END_WORDS = {
     "end", "ended", "ends", "closed", "cancelled", "canceled", "cancel", "cancellation", "expired", "expire",
     "expires", "expiry", "expiration", "stopped", "terminated", "termination", "resolved", "finished",
     "churn", "churned", "deactivated", "left", "lapsed", "unsubscribed", "until", "through", "ende", "fin",
+    "enddate", "enddatum", "einddatum", "einde", "fim", "bis",
 }  # fmt: skip
 _AVAILABLE_WORDS = {"available", "known", "loaded", "ingested", "recorded", "synced"}
+_CHURN_WORDS = {
+    "cancelled", "canceled", "cancel", "cancellation", "expired", "expire", "expires", "expiry",
+    "expiration", "terminated", "termination", "churn", "churned", "deactivated", "left", "lapsed",
+    "unsubscribed",
+}  # fmt: skip
+_BIRTH = {
+    "birth", "dob", "born", "birthday", "birthdate", "geburtsdatum", "geburtstag", "naissance", "nacimiento",
+    "nascimento", "nascita", "geboortedatum", "geboorte",
+}  # fmt: skip
 # Times that are not those of the row.
-_OTHER_TIMES = {
-    "birth", "dob", "born", "birthday", "due", "next", "estimated", "expected", "planned", "scheduled",
+_OTHER_TIMES = _BIRTH | {
+    "due", "next", "estimated", "expected", "planned", "scheduled",
     "updated", "modified", "last", "limit", "deadline", "delivered", "delivery", "renewal", "trial",
     "billing", "answer", "answered", "response", "responded", "shipped", "approved",
 }  # fmt: skip
@@ -56,21 +74,79 @@ def time_columns(
         return set(name_rules.split_words(name))
 
     own = [time for time in times if not words(time) & _OTHER_TIMES] or [
-        time for time in times if not words(time) & {"birth", "dob", "born", "birthday"}
+        time for time in times if not words(time) & _BIRTH
     ]
     # Ends that every row has are planned ones, if others are filled in when a row ends.
-    ends = [time for time in own if words(time) & _END_WORDS]
+    ends = [time for time in own if _is_end(time)]
     ended = next((time for time in ends if columns[time].missing), next(iter(ends), None))
     if ended is None and any({"valid", "to"} <= words(time) for time in own):
         ended = next(time for time in own if {"valid", "to"} <= words(time))
     rest = [time for time in own if time != ended]
     available = next((time for time in rest if words(time) & _AVAILABLE_WORDS), None)
-    starts = [time for time in rest if time != available and not words(time) & _END_WORDS]
+    starts = [time for time in rest if time != available and not _is_end(time)]
     if not starts:
         # A table of ends, such as cancellations.
         return (ended or available), None, None
     happened = min(starts, key=lambda time: (columns[time].missing, times.index(time)))
     return happened, available, ended
+
+
+def ends_customer(name: str) -> bool:
+    """Return True for the name of a time at which a customer leaves, not of an end in general.
+
+    Examples
+    --------
+    >>> [ends_customer(name) for name in ("left_on", "Austritt", "end_date")]
+    [True, True, False]
+    """
+    return bool(set(name_rules.split_words(name)) & _CHURN_WORDS) or is_leaving_name(name)
+
+
+def _is_end(name: str) -> bool:
+    words = set(name_rules.split_words(name))
+    return bool(words & _END_WORDS) or {"data", "fine"} <= words or is_leaving_name(name)
+
+
+def describe_possible_ends(
+    name: str,
+    table: pa.Table,
+    times: Mapping[str, ColumnFormat],
+    happened: str | None,
+    unread: Iterable[str],
+) -> list[str]:
+    """Describe dates that may be those of leaving, though their names do not say so.
+
+    Only some rows have such a date, and none of them before the row's own time.
+    """
+    if happened is None or not (named := [c for c in unread if not _is_other(c)]):
+        return []
+    begin = _moments(table[happened], times[happened].written)
+    notes = []
+    for column in named:
+        moments = _moments(table[column], times[column].written)
+        filled = ~np.isnan(moments)
+        known = filled & ~np.isnan(begin)
+        if known.any() and not filled.all() and (moments[known] >= begin[known]).all():
+            notes.append(
+                f"review: column '{column}' of '{name}' is not read: {filled.sum():,} of "
+                f"{table.num_rows:,} rows have this date, never before '{happened}'; if customers "
+                "left then, rename it to left_on, and run churnkit init again"
+            )
+    return notes
+
+
+def _is_other(name: str) -> bool:
+    return bool(set(name_rules.split_words(name)) & _OTHER_TIMES)
+
+
+def _moments(column: pa.ChunkedArray, style: str | None) -> NDArray[np.float64]:
+    """Return times in microseconds, (n,); NaN without one, also for texts that are no dates."""
+    values, index = distinct_values(one_array(column))
+    read = [
+        read_date(normalize_date(value, style) if style and isinstance(value, str) else value)
+        for value in values
+    ]
+    return np.array([np.nan if each is NOT_READABLE else each for each in read], np.float64)[index]
 
 
 def filled_at_times(

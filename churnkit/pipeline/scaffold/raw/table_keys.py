@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import refuse_unknown_column
+from churnkit.pipeline.scaffold.keys.label_column import list_names
 from churnkit.pipeline.scaffold.raw.key_columns import (
     KeyColumn,
     is_customer_name,
@@ -63,6 +64,8 @@ class CustomerKeys:
         Other ids of customers in a table, and customers that the table of customers lacks.
     differences
         Keys that differ from those of another table by their spelling, one sentence each.
+    candidates
+        Columns that may be keys, by table.
     """
 
     columns: dict[str, str]
@@ -72,12 +75,24 @@ class CustomerKeys:
     parents: dict[str, tuple[Lookup, ...]]
     notes: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
+    candidates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The most frequent name of the column."""
         names = list(self.columns.values())
         return max(names, key=names.count)
+
+    def describe_left_out(self, table: str) -> str:
+        """Describe a table without a way to the customers, with the columns that were tried."""
+        tried = self.candidates.get(table, ())
+        none = (
+            f"none of {list_names(tried)} leads" if tried else "it has no column of ids that leads"
+        )
+        return (
+            f"review: table '{table}' is left out: {none} to a customer; give the customer's id the "
+            "same name in all files, and run churnkit init again"
+        )
 
 
 def find_customers(
@@ -148,6 +163,7 @@ def find_customers(
         links.parents(),
         (*best.notes, *describe_absent(best.columns.values())),
         links.differences(best),
+        {table: tuple(key.column for key in keys if key.table == table) for table in profiles},
     )
 
 

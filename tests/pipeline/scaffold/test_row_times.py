@@ -1,0 +1,96 @@
+"""Times of rows by the names of their columns, in several languages, and by their values."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pyarrow as pa
+import pyarrow.csv as pcsv
+import pytest
+
+from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
+from churnkit.pipeline.scaffold.raw.row_times import time_columns
+
+BEGIN = dt.date(2024, 1, 1)
+COUNT = 40
+
+
+def chosen(*names):
+    """Choose among columns of which the first is complete, and the others lack a date."""
+    filled = ["2024-01-01", "2024-02-01"]
+    columns = {
+        name: profile_column(name, pa.chunked_array([[filled[0], filled[1] if not at else None]]))
+        for at, name in enumerate(names)
+    }
+    return time_columns(columns, list(names))
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("Eintritt", "Austritt"),
+        ("Eintrittsdatum", "Austrittsdatum"),
+        ("Beitritt", "Kündigungsdatum"),
+        ("Vertragsbeginn", "Vertragsende"),
+        ("angemeldet_am", "abgemeldet_am"),
+        ("date_adhesion", "date_resiliation"),
+        ("fecha_alta", "fecha_baja"),
+        ("data_adesao", "data_cancelamento"),
+        ("data_iscrizione", "data_disdetta"),
+        ("startdatum", "einddatum"),
+        ("joined_on", "left_on"),
+    ],
+)
+def test_dates_of_leaving_are_ends_in_several_languages(begin, end):
+    assert chosen(begin, end) == (begin, None, end)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Geburtsdatum", "date_naissance", "fecha_nacimiento", "data_nascimento", "geboortedatum"],
+)
+def test_a_birthday_is_no_time_of_a_row(name):
+    assert chosen(name, "Eintritt")[0] == "Eintritt"
+
+
+def read_members(folder, end, ends):
+    begins = [BEGIN + dt.timedelta(days=number) for number in range(COUNT)]
+    members = {
+        "member_id": [f"m{number}" for number in range(COUNT)],
+        "Start": [day.strftime("%d.%m.%Y") for day in begins],
+        end: [
+            None if days is None else (day + dt.timedelta(days=days)).strftime("%d.%m.%Y")
+            for day, days in zip(begins, ends, strict=True)
+        ],
+    }
+    visits = {
+        "member_id": [f"m{number % COUNT}" for number in range(200)],
+        "at": [str(BEGIN + dt.timedelta(days=number)) for number in range(200)],
+    }
+    for name, columns in (("members", members), ("visits", visits)):
+        pcsv.write_csv(pa.table(columns), folder / f"{name}.csv")
+    files = {name: folder / f"{name}.csv" for name in ("members", "visits")}
+    return read_raw_tables(files, entity=None)
+
+
+def test_a_date_of_some_customers_that_is_not_read_is_to_be_reviewed(tmp_path):
+    raw = read_members(tmp_path, "Weg", [30 if number < 15 else None for number in range(COUNT)])
+    note = (
+        "review: column 'Weg' of 'members' is not read: 15 of 40 rows have this date, never "
+        "before 'Start'; if customers left then, rename it to left_on, and run churnkit init again"
+    )
+    assert note in raw.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    [
+        ("Weg", [30] * COUNT),
+        ("Weg", [-1, *[30] * 14, *[None] * 25]),
+        ("last_login", [30] * 15 + [None] * 25),
+        ("left_on", [30] * 15 + [None] * 25),
+    ],
+)
+def test_other_dates_of_customers_are_no_possible_ends(tmp_path, name, ends):
+    assert not any("is not read" in note for note in read_members(tmp_path, name, ends).notes)
