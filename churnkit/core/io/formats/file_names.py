@@ -38,7 +38,8 @@ def find_numbered(names: Iterable[str]) -> list[list[str]]:
     """
     ordered = sorted(names, key=lambda name: (_without_numbers(name), _numbers(name), name))
     groups = [list(group) for _, group in groupby(ordered, key=_without_numbers)]
-    return [group for group in groups if len(group) > 1]
+    # One name in two formats is not a series.
+    return [group for group in groups if 1 < len(group) == len(set(map(table_stem, group)))]
 
 
 def name_pattern(names: Sequence[str], folder: Iterable[str]) -> tuple[str, list[str]]:
