@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from html.parser import HTMLParser
+from importlib.resources import files
 
 from churnkit.core.translation import Locale
 
 
-class _Bracketed(dict[str, str]):
-    """Catalog in which every text is in brackets."""
+@cache
+def _texts_of_catalogs():
+    from babel.messages.pofile import read_po
+
+    with (files("churnkit") / "core" / "catalogs" / "de.po").open("rb") as file:
+        return {message.id for message in read_po(file)}
+
+
+class _Bracketed(dict):
+    """Catalog in which every text of the German one is in brackets."""
 
     def get(self, message, default=None):
+        if message not in _texts_of_catalogs():
+            return default
         if isinstance(message, tuple):
             return tuple(f"⟦{form}⟧" for form in message)
         return f"⟦{message}⟧"
