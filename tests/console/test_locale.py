@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
 from datetime import UTC, date, datetime
@@ -238,3 +240,10 @@ def test_the_report_of_the_console_is_in_its_language(consoles):
         page = browser.get("/report").text
         assert "Bericht zur Kundenbindung" in page
         assert "Filter anwenden" in page
+
+
+def test_the_list_as_csv_has_iso_dates_and_english_words(consoles, pages):
+    _, browser, _ = consoles
+    rows = list(csv.DictReader(io.StringIO(browser.get("/customers.csv").text)))
+    assert {row["snoozed_until"] for row in rows} == {"", "2026-11-09"}
+    assert {re.match(r"raises: |lowers: |$", row["reasons"]) is None for row in rows} == {False}

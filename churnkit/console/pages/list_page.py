@@ -10,7 +10,14 @@ from churnkit.console.pages.context import account_link, customer_link, next_mon
 from churnkit.console.query.customer_index import STATUSES
 from churnkit.console.query.list_query import CONTACT_AGES, SORTS, ListQuery
 from churnkit.console.query.number_fields import TYPED
-from churnkit.core.translation import _, capitalize_first, format_day, lower_first, ngettext
+from churnkit.core.translation import (
+    _,
+    capitalize_first,
+    format_day,
+    lower_first,
+    ngettext,
+    use_locale,
+)
 from churnkit.decisions.response import RESPONSES
 from churnkit.report.blocks import Column, Table
 from churnkit.report.report import to_csv
@@ -216,11 +223,13 @@ def export_csv(context: PageContext, request: Request, visitor: Visitor) -> Resp
     lines = []
     titles = tuple(context.customers.personal) if visitor.may("agent") else ()
     roles = [role for role in ("account", "parent") if context.customers.groups(role)]
-    for line in customer_lines(context, selection.rows.tolist(), selection, visitor):
-        line["reasons"] = line["risk_parts"].summary
-        cells = [line[name] for name in _CSV_COLUMNS]
-        groups = [line[name] for name in roles]
-        lines.append((cells[0], *line["personal"].values(), *groups, *cells[1:]))
+    # Programs read the file: English words and ISO dates, whatever the locale of the pages.
+    with use_locale("en"):
+        for line in customer_lines(context, selection.rows.tolist(), selection, visitor):
+            line["reasons"] = line["risk_parts"].summary
+            cells = [line[name] for name in _CSV_COLUMNS]
+            groups = [line[name] for name in roles]
+            lines.append((cells[0], *line["personal"].values(), *groups, *cells[1:]))
     columns = (_CSV_COLUMNS[0], *titles, *roles, *_CSV_COLUMNS[1:])
     table = Table("customers", "", tuple(map(Column, columns)), tuple(lines))
     headers = context.pages.headers() | {
