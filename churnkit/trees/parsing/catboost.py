@@ -16,6 +16,7 @@ from churnkit.trees.parsing.tree_layout import (
     check_count,
     constant_tree,
     exact_forest,
+    leaf_counts,
 )
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class _Tree:
         self.value = scale * np.asarray(tree["leaf_values"], dtype=np.float64)[number]
         weight = np.asarray(tree["leaf_weights"], dtype=np.float64)[number]
         # New rows may reach a leaf without training rows, so its weight must not be 0.
-        self.count = np.maximum(np.round(_COUNTS_PER_ROW * weight), 1).astype(np.int64)
+        self.count = leaf_counts(weight, _COUNTS_PER_ROW)
         self.node_count = _sums(self.count)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:

@@ -30,6 +30,7 @@ __all__ = [
     "check_count",
     "constant_tree",
     "exact_forest",
+    "leaf_counts",
     "tree_arrays",
 ]
 
@@ -40,6 +41,9 @@ MALFORMED = (
 """Errors that reading a malformed document raises."""
 # Each column or output takes memory, and no model of customers has nearly as many.
 _MOST_COLUMNS = 100_000
+# The counts of all leaves of a tree together; their sums must fit 64 bits.
+_MOST_COUNTS = 2.0**60
+_LARGEST_WEIGHT = float(np.finfo(np.float32).max)
 
 
 def check_count(name: str, count: int, most: int = _MOST_COLUMNS) -> int:
@@ -58,6 +62,33 @@ def check_count(name: str, count: int, most: int = _MOST_COLUMNS) -> int:
     if not 0 <= count <= most:
         raise BundleError(f"the model's {name} must be from 0 to {most:,}")
     return count
+
+
+def leaf_counts(weight: npt.NDArray[np.float64], per_unit: int) -> npt.NDArray[np.int64]:
+    """Return whole numbers, at least 1, in proportion to the weights of a tree's leaves.
+
+    Parameters
+    ----------
+    weight
+        Shape (n,): sums of the weights of training rows.
+    per_unit
+        Counts for a weight of 1; fewer where the weights are so large that sums of counts would
+        not fit 64 bits, since only the ratios of counts are used.
+
+    Raises
+    ------
+    BundleError
+        If a weight is negative, not finite, or no single-precision number.
+
+    Examples
+    --------
+    >>> leaf_counts(np.array([0.5, 2.0, 0.0]), 1_000)
+    array([ 500, 2000,    1])
+    """
+    if not ((weight >= 0) & (weight <= _LARGEST_WEIGHT)).all():
+        raise BundleError("the model is malformed: the weight of a leaf is out of range")
+    scale = min(float(per_unit), _MOST_COUNTS / max(float(weight.sum()), 1.0))
+    return np.maximum(np.round(scale * weight), 1).astype(np.int64)
 
 
 def tree_arrays(

@@ -17,6 +17,7 @@ from churnkit.trees.parsing.tree_layout import (
     check_count,
     constant_tree,
     exact_forest,
+    leaf_counts,
     tree_arrays,
 )
 from churnkit.trees.parsing.ubjson import is_ubjson, read_ubjson
@@ -266,7 +267,8 @@ def _counts(
     weight: npt.NDArray[np.float64], is_leaf: npt.NDArray[np.bool_], left: Ints, right: Ints
 ) -> Ints:
     """Return whole numbers for the weights of leaves, and their sums for nodes."""
-    count = np.maximum(np.round(_COUNTS_PER_WEIGHT * weight), 1).astype(np.int64)
+    count = np.ones(len(weight), np.int64)
+    count[is_leaf] = leaf_counts(weight[is_leaf], _COUNTS_PER_WEIGHT)
     for node in np.flatnonzero(~is_leaf)[::-1]:
         count[node] = count[left[node]] + count[right[node]]
     return count

@@ -121,6 +121,11 @@ def _tree(document):
     return document["learner"]["gradient_booster"]["model"]["trees"][0]
 
 
+def _weigh_leaves(document, factor):
+    tree = _tree(document)
+    tree["sum_hessian"] = [factor * weight for weight in tree["sum_hessian"]]
+
+
 def _set(path, value):
     def change(document):
         for key in path[:-1]:
@@ -143,6 +148,8 @@ def _set(path, value):
         (lambda document: _tree(document)["right_children"].__setitem__(0, 10**6), "not a valid"),
         (lambda document: _tree(document)["split_indices"].__setitem__(0, 99), "feature"),
         (lambda document: _tree(document)["categories"].append(-1), "out of range"),
+        (lambda document: _weigh_leaves(document, -1.0), "weight of a leaf is out of range"),
+        (lambda document: _weigh_leaves(document, np.inf), "weight of a leaf is out of range"),
         (
             lambda document: _tree(document)["tree_param"].update(size_leaf_vector="2"),
             "several targets",
@@ -154,6 +161,16 @@ def test_models_that_do_not_fit_are_refused(stored, change, reason):
     change(document)
     with pytest.raises(BundleError, match=reason):
         compile_xgboost(document)
+
+
+def test_contributions_do_not_change_with_the_unit_of_weights(stored):
+    document = copy.deepcopy(stored["binary:logistic"][0]["model"])
+    rows = np.random.default_rng(0).normal(size=(20, compile_xgboost(document).n_features))
+    expected = compile_xgboost(document).contributions(rows)
+    for tree in document["learner"]["gradient_booster"]["model"]["trees"]:
+        # Counts of a millionth of these weights do not fit 64 bits. Counts are rounded.
+        tree["sum_hessian"] = [2.0**60 * weight for weight in tree["sum_hessian"]]
+    assert compile_xgboost(document).contributions(rows) == pytest.approx(expected, abs=1e-7)
 
 
 def _with_sets(document, count, largest):
