@@ -18,7 +18,7 @@ def _texts_of_catalogs():
         return {message.id for message in read_po(file)}
 
 
-class _Bracketed(dict):
+class _Bracketed(dict):  # type: ignore[type-arg]
     """Catalog in which every text of the German one is in brackets."""
 
     def get(self, message, default=None):

@@ -76,7 +76,7 @@ def open_console(locale, shop_model, rows_of_shop, folder, journal):
             auth=SessionAuth(None),
             clock=lambda: datetime(2026, 11, 5, 9, tzinfo=UTC),
             owners={rows[1]["customer_id"]: "Ben"},
-            push=SkippingPush(),
+            push=SkippingPush(),  # type: ignore[arg-type]
         )
     browser = testclient.TestClient(
         console.app(), base_url="http://127.0.0.1", client=("127.0.0.1", 5)
@@ -203,7 +203,7 @@ def test_titles_of_error_pages_are_in_german(status, title):
     with use_locale("de"):
         answer = Pages().error(status, "")
     assert answer.status_code == status
-    assert f"<h1>{title}</h1>" in answer.body.decode()
+    assert f"<h1>{title}</h1>" in answer.body.decode()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("address", ["/snooze", "/bulk"])

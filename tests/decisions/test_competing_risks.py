@@ -97,7 +97,7 @@ def test_shares_are_required_and_checked():
         expected_gain([0.5], [100.0], CATALOGUE, preventable_share=np.ones((1, 2)))
     with pytest.raises(DataError, match="1 values outside 0 to 1"):
         expected_gain([0.5], [100.0], CATALOGUE, preventable_share=np.array([[0.1, 1.1, 1.0]]))
-    as_list = expected_gain([0.5], [100.0], CATALOGUE, preventable_share=[[0.9, 0.05, 1.0]])
+    as_list = expected_gain([0.5], [100.0], CATALOGUE, preventable_share=[[0.9, 0.05, 1.0]])  # type: ignore[arg-type]
     # 0.5 risk x 0.9 share x 0.2 effect x 100 x 12 periods x 0.5 margin, less the cost of 2.
     assert as_list.expected[0, 0] == pytest.approx(52.0)
     with pytest.raises(RecipeError, match=r"'call': prevents the cause 'voluntary'.*one of price"):
@@ -118,7 +118,7 @@ def test_shares_are_required_and_checked():
 )
 def test_a_row_and_a_table_refuse_the_same_shares(shares, message):
     with pytest.raises(DataError, match=message):
-        decide([0.5], np.array([[100.0]]), COMPILED, preventable_share=[shares])
+        decide([0.5], np.array([[100.0]]), COMPILED, preventable_share=[shares])  # type: ignore[arg-type]
     with pytest.raises(DataError, match=message):
         decide_one(0.5, [100.0], COMPILED, preventable_share=shares)
 

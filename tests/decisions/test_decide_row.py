@@ -174,9 +174,9 @@ def test_survival_weights_of_another_number_of_actions_are_refused():
     for weights in ([], [1.0, 1.0]):
         with pytest.raises(DataError, match=rf"{len(weights)} values: must be 3, one per action"):
             decide_one(0.5, MATRIX[0].tolist(), compiled, survival_weights=weights)
-    weights = np.ones(3)
+    weights = np.ones(3)  # type: ignore[assignment]
     alone = decide_one(0.5, MATRIX[0].tolist(), compiled, survival_weights=weights)
-    together = decide([0.5], MATRIX[:1], compiled, survival_weights=weights[None])
+    together = decide([0.5], MATRIX[:1], compiled, survival_weights=weights[None])  # type: ignore[call-overload]
     assert alone.action == together.action_name[0]
 
 

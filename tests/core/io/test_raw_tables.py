@@ -75,7 +75,7 @@ def test_a_project_is_drafted_without_a_workbook_in_the_old_format(tmp_path):
     days = [str(dt.date(2024, 1, 1) + dt.timedelta(days=n)) for n in range(300)]
     visits = pa.table({"customer_id": [f"c{n % ROWS}" for n in range(300)], "visited_on": days})
     pcsv.write_csv(visits, folder / "visits.csv")
-    lines = []
+    lines = []  # type: ignore[var-annotated]
     create_project(tmp_path / "shop", [folder], progress=lines.append)
     assert lines[0].startswith("legend.xls is left out; it is a workbook in the old .xls format")
     recipe = (tmp_path / "shop" / "training" / "shop.py").read_text(encoding="utf-8")

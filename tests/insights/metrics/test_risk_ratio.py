@@ -58,7 +58,7 @@ def test_a_group_that_churns_twice_as_often_is_named():
 def test_no_small_group_is_named(small):
     ratio = risk_ratio("small", *small, formula="")
     large = risk_ratio("large", 400, 80, 400, 40, formula="")
-    assert ratio.value > large.value
+    assert ratio.value > large.value  # type: ignore[operator]
     assert describe_highest(str, [ratio]).startswith("No group of 20 customers")
     # The highest of the others is named: 80 / 40.
     assert describe_highest(str, [ratio, large]).startswith("large churned at 2.00")
@@ -72,10 +72,10 @@ def test_groups_of_twenty_customers_and_five_churned_ones_are_large_enough(count
 def test_the_error_in_tiny_groups_is_the_documented_one():
     # Exact sums over the outcomes of 5 and 5 customers at a rate of 0.5: 32 by 32 of equal weight.
     wrong = sum(
-        math.comb(5, a) * math.comb(5, b)
+        math.comb(5, a) * math.comb(5, b)  # type: ignore[misc]
         for a in range(6)
         for b in range(6)
-        if a + b and risk_ratio("g", 5, a, 5, b, formula="").low > 1.0
+        if a + b and risk_ratio("g", 5, a, 5, b, formula="").low > 1.0  # type: ignore[operator]
     )
     assert wrong / 1024 == pytest.approx(0.055, abs=5e-4)
 

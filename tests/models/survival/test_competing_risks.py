@@ -121,4 +121,4 @@ def test_invalid_durations_are_refused_as_by_the_hazard_model(durations, message
 
 def test_settings_that_are_no_hazard_model_are_refused():
     with pytest.raises(ModelDataError, match="hazard must be a HazardModel or None, got str"):
-        CompetingRisksModel("x").fit(np.zeros((2, 1)), [1, 2], ["a", None])
+        CompetingRisksModel("x").fit(np.zeros((2, 1)), [1, 2], ["a", None])  # type: ignore[arg-type]

@@ -513,7 +513,7 @@ def test_a_tenure_until_the_end_is_no_feature_but_a_term_and_an_age_are(tmp_path
     starts = [START + dt.timedelta(days=one) for one in range(120)]
     lengths = [60 + 7 * one % 200 for one in range(120)]
     ends = [s + dt.timedelta(days=n) for s, n in zip(starts, lengths, strict=True)]
-    ends = [end if one % 3 == 0 else None for one, end in enumerate(ends)]
+    ends = [end if one % 3 == 0 else None for one, end in enumerate(ends)]  # type: ignore[misc]
     tenure = [((end or export) - s).days for s, end in zip(starts, ends, strict=True)]
     contracts = people(
         [s.strftime(written) for s in starts],
