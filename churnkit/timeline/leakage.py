@@ -36,6 +36,9 @@ _MAX_AUC = 0.95
 _ALPHA = 1e-6
 # Share of values that belong to one outcome, and share of an outcome that has them.
 _MIN_AGREEING, _MIN_COVERED = 0.99, 0.9
+# Share of churned customers in a range or in categories of hardly anyone else, and how many times
+# more frequent these must be among churned customers.
+_MIN_IN_RANGE, _MIN_LIKELIHOOD_RATIO = 0.5, 50.0
 _MIN_ROWS = 50
 _MAX_LISTED = 20
 
@@ -279,6 +282,8 @@ def _check_column(
         leaks.append(("CK101", "; ".join(figures)))
     elif one_sided:
         leaks.append(("CK104", one_sided))
+    elif not leaks and (outcome_only := _find_churn_only_range(column, churned, text=text)):
+        leaks.append(("CK104", outcome_only))
     return leaks
 
 
@@ -342,6 +347,46 @@ def _find_churn_only_categories(
         return []
     rows = int(counts[suspicious].sum())
     return [("CK104", f"{rows:,} rows, all of customers who churned")]
+
+
+def _find_churn_only_range(
+    column: pa.ChunkedArray, churned: NDArray[np.bool_], *, text: bool
+) -> str:
+    """Describe an end of a range, or categories, with most churned customers and hardly anyone else.
+
+    Zero visits or months until the end, for example, where a table was exported after customers
+    left. Before they leave, no single value tells so many of them from all others.
+    """
+    if text:
+        _, counts, churn_counts = _count_categories(column, churned)
+        late = (counts >= _MIN_ROWS) & (churn_counts >= _MIN_AGREEING * counts)
+        total, agreeing = int(counts[late].sum()), int(churn_counts[late].sum())
+        if _is_outcome(agreeing, total, churned):
+            return f"{agreeing:,} of {total:,} rows of some categories are of customers who churned"
+        return ""
+    if not _is_number(column.type):
+        return ""
+    values = np.asarray(column.cast(pa.float64()).fill_null(np.nan))
+    known = ~np.isnan(values)
+    order = np.argsort(values[known], kind="stable")
+    ordered, outcomes = values[known][order], churned[known][order]
+    for end, sign in (("lowest", 1), ("highest", -1)):
+        ends = np.flatnonzero(np.diff(ordered[::sign])) + 1
+        agreeing_rows = np.cumsum(outcomes[::sign])
+        pure = ends[agreeing_rows[ends - 1] >= _MIN_AGREEING * ends]
+        if len(pure) and _is_outcome(int(agreeing_rows[pure[-1] - 1]), int(pure[-1]), churned):
+            agreeing, total = int(agreeing_rows[pure[-1] - 1]), int(pure[-1])
+            return f"{agreeing:,} of the {total:,} {end} values are of customers who churned"
+    return ""
+
+
+def _is_outcome(agreeing: int, total: int, churned: NDArray[np.bool_]) -> bool:
+    """Return True if most churned customers are in a part that hardly anyone else is in."""
+    churners = int(churned.sum())
+    if total < _MIN_ROWS or agreeing < max(_MIN_IN_RANGE * churners, 1):
+        return False
+    stayed = max(len(churned) - churners, 1)
+    return agreeing * stayed >= _MIN_LIKELIHOOD_RATIO * (total - agreeing) * churners
 
 
 def _count_categories(

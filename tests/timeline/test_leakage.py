@@ -236,3 +236,57 @@ def test_blanks_that_do_not_depend_on_the_outcome_are_no_leak():
             values = random.integers(0, 9, rows)
             table[name] = pa.array(values, mask=~has)
         assert find_leaks(pa.table(table), label="left", entity="id") == ()
+
+
+def outcome_table(values, left):
+    return pa.table({"id": np.arange(len(left)), "left": left, "value": values})
+
+
+@pytest.mark.parametrize("highest", [True, False])
+@pytest.mark.parametrize("errors", [0, 3])
+def test_one_end_of_a_range_that_most_churned_customers_have_and_no_others_is_a_leak(
+    highest, errors
+):
+    random = np.random.default_rng(7)
+    left = random.random(2_000) < 0.3
+    at_end = left & (random.random(2_000) < 0.7)
+    at_end[np.flatnonzero(~left)[:errors]] = True
+    logins = np.where(at_end, 0, random.integers(1, 40, 2_000))
+    (leak,) = find_leaks(outcome_table(60 - logins if highest else logins, left),
+                         label="left", entity="id")  # fmt: skip
+    total = int(at_end.sum())
+    end = "highest" if highest else "lowest"
+    expected = f"{total - errors:,} of the {total:,} {end} values are of customers who churned"
+    assert (leak.code, leak.measured) == ("CK104", expected)
+
+
+def test_categories_of_most_churned_customers_and_hardly_others_are_a_leak():
+    random = np.random.default_rng(8)
+    left = random.random(2_000) < 0.3
+    state = np.where(random.random(2_000) < 0.6, "new    ", "open   ")
+    state[left & (random.random(2_000) < 0.6)] = "closing"
+    state[np.flatnonzero(~left)[:2]] = "closing"
+    (leak,) = find_leaks(outcome_table(state, left), label="left", entity="id")
+    total = int((state == "closing").sum())
+    assert leak.code == "CK104"
+    assert leak.measured == (
+        f"{total - 2:,} of {total:,} rows of some categories are of customers who churned"
+    )
+
+
+def test_strong_predictors_are_no_leak():
+    random = np.random.default_rng(9)
+    for seed in range(60):
+        left = random.random(3_000) < random.uniform(0.02, 0.5)
+        rare = np.where(random.random(3_000) < np.where(left, 0.7, 0.03), 0, 1 + seed % 9)
+        table = pa.table(
+            {
+                "id": np.arange(3_000),
+                "left": left,
+                # An area under the curve of 0.92.
+                "score": np.round(random.normal(2.0 * left, 1.0), 2),
+                "mostly_zero": rare,
+                "state": np.where(rare == 0, "idle", "in use"),
+            }
+        )
+        assert find_leaks(table, label="left", entity="id") == ()
