@@ -54,13 +54,13 @@ def test_a_birthday_is_no_time_of_a_row(name):
     assert chosen(name, "Eintritt")[0] == "Eintritt"
 
 
-def read_members(folder, end, ends):
+def read_members(folder, end, ends, form="%d.%m.%Y"):
     begins = [BEGIN + dt.timedelta(days=number) for number in range(COUNT)]
     members = {
         "member_id": [f"m{number}" for number in range(COUNT)],
-        "Start": [day.strftime("%d.%m.%Y") for day in begins],
+        "Start": [day.strftime(form) for day in begins],
         end: [
-            None if days is None else (day + dt.timedelta(days=days)).strftime("%d.%m.%Y")
+            None if days is None else (day + dt.timedelta(days=days)).strftime(form)
             for day, days in zip(begins, ends, strict=True)
         ],
     }
@@ -74,8 +74,10 @@ def read_members(folder, end, ends):
     return read_raw_tables(files, entity=None)
 
 
-def test_a_date_of_some_customers_that_is_not_read_is_to_be_reviewed(tmp_path):
-    raw = read_members(tmp_path, "Weg", [30 if number < 15 else None for number in range(COUNT)])
+@pytest.mark.parametrize("form", ["%d.%m.%Y", "%Y-%m-%d", "%Y%m%d", "%d-%b-%y"])
+def test_a_date_of_some_customers_that_is_not_read_is_to_be_reviewed(tmp_path, form):
+    ends = [30 if number < 15 else None for number in range(COUNT)]
+    raw = read_members(tmp_path, "Weg", ends, form)
     note = (
         "review: column 'Weg' of 'members' is not read: 15 of 40 rows have this date, never "
         "before 'Start'; if customers left then, rename it to left_on, and run churnkit init again"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.core.io.raw_tables import raw_table
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.leakage.tenure_columns import durations_until_end
 from churnkit.pipeline.scaffold.raw.column_format import (
     ColumnFormat,
     number_formats,
@@ -15,7 +16,6 @@ from churnkit.pipeline.scaffold.raw.column_format import (
 )
 from churnkit.pipeline.scaffold.raw.row_times import (
     describe_possible_ends,
-    durations_until_end,
     ends_customer,
     filled_at_times,
     time_columns,

@@ -1,0 +1,1 @@
+"""Columns of raw data that show the outcome."""
