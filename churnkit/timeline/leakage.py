@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CODES", "Leak", "LeakageError", "find_changes", "find_leaks", "refuse_leaks"]
+__all__ = [
+    "CODES",
+    "Leak",
+    "LeakageError",
+    "feature_auc",
+    "find_changes",
+    "find_leaks",
+    "refuse_leaks",
+]
 
 CODES = {
     "CK101": "predicts too well alone",
@@ -276,7 +284,7 @@ def _check_column(
     one_sided = _find_one_sided_values(column, churned)
     if text and not one_sided:
         leaks += _find_churn_only_categories(column, churned)
-    auc = _feature_auc(column, churned, text=text)
+    auc = feature_auc(column, churned)
     if auc is not None and max(auc, 1.0 - auc) >= max_auc and _is_significant(auc, churned):
         figures = filter(None, (f"AUC {max(auc, 1.0 - auc):.3f} alone", one_sided))
         leaks.append(("CK101", "; ".join(figures)))
@@ -399,11 +407,27 @@ def _count_categories(
     return codes, np.bincount(codes), churn_counts
 
 
-def _feature_auc(
-    column: pa.ChunkedArray, churned: NDArray[np.bool_], *, text: bool
-) -> float | None:
-    """Return the AUC of this column alone; None if its type has no order."""
-    if text:
+def feature_auc(column: pa.ChunkedArray, churned: NDArray[np.bool_]) -> float | None:
+    """Return the area under the ROC curve of one column alone.
+
+    Parameters
+    ----------
+    column
+        Numbers, or categories as text, n in all. A missing value counts as a value.
+    churned
+        True for customers who churned, shape (n,).
+
+    Returns
+    -------
+    float or None
+        Below 0.5 for numbers that fall with churn; None if the type has no order.
+
+    Examples
+    --------
+    >>> feature_auc(pa.chunked_array([[1.0, 2.0, None, 3.0]]), np.array([False, False, True, True]))
+    1.0
+    """
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return _category_auc(column, churned)
     if not _is_number(column.type):
         return None

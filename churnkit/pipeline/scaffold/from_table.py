@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from churnkit.core.io.locations import parse_location
 from churnkit.core.io.table_sources import open_rows, open_source, read_all
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column, refuse_unknown_column
-from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column
+from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column, ignored
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.keys.entity_column import (
     ROW,
@@ -29,6 +29,7 @@ from churnkit.pipeline.scaffold.keys.entity_column import (
 )
 from churnkit.pipeline.scaffold.keys.label_column import find_label, list_names
 from churnkit.pipeline.scaffold.keys.label_draft import describe_label, draft_label
+from churnkit.pipeline.scaffold.leakage.export_columns import find_export_columns
 from churnkit.pipeline.scaffold.number_columns import decimal_sign, read_numbers
 from churnkit.pipeline.training.row_filters import describe_left_out
 
@@ -92,7 +93,7 @@ def draft_table(
             refuse_unknown_column(path.name, profiles, option, name)
     columns = _draft_columns(file, profiles, table, entity=entity, label=label, positive=positive)
     table = number_rows(table, compile_keys(columns).entity)
-    key = find_row_key(columns, table, profiles)
+    key = _without_export_columns(find_row_key(columns, table, profiles), profiles)
     reading = (
         ("file", _describe_file(path, file, table)),
         ("rows", _describe_rows(key)),
@@ -184,6 +185,17 @@ def _draft_columns(
     if outcome is None:
         columns.append(DraftColumn("churned", "bool", "label", {"todo": question}))
     return tuple(columns)
+
+
+def _without_export_columns(key: RowKey, profiles: Mapping[str, ColumnProfile]) -> RowKey:
+    """Leave out columns that show the outcome because the table was exported after it."""
+    outcome = next(column for column in key.columns if column.role == "label")
+    if key.is_panel or "todo" in outcome.settings:
+        return key
+    labels, _ = encode_label(compile_keys(key.columns), key.kept)
+    found = find_export_columns(key.kept, key.columns, profiles, labels == 1)
+    columns = tuple(ignored(c.name, found[c.name]) if c.name in found else c for c in key.columns)
+    return replace(key, columns=columns)
 
 
 def _describe_file(path: Path, file: Source, table: pa.Table) -> str:

@@ -21,9 +21,11 @@ from churnkit.core.io.raw_tables import (
 from churnkit.core.io.table_sources import open_rows, open_source
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
+from churnkit.pipeline.checks.leakage import feature_aucs
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.from_table import draft_table
+from churnkit.pipeline.scaffold.leakage.export_columns import describe_predictor
 from churnkit.pipeline.scaffold.project_files import (
     CreatedProject,
     NoFeaturesError,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.column_roles import DraftColumn
     from churnkit.pipeline.scaffold.raw.raw_table import RawTables
     from churnkit.pipeline.scaffold.raw.timeline_draft import TimelineDraft
+    from churnkit.pipeline.training.dataset import TrainingData
 
 __all__ = ["CreatedProject", "create_project"]
 
@@ -235,7 +238,9 @@ def _check_table(
     )
     problems: tuple[str, ...] = ()
     try:
-        guessed, _ = check_files(guessed, table, files, recipe)
+        guessed, data = check_files(guessed, table, files, recipe)
+        if not data.contract.as_of:
+            guessed = _review_predictors(guessed, data)
     except NoFeaturesError:
         raise
     except ChurnkitError as error:
@@ -245,6 +250,20 @@ def _check_table(
         for c in guessed
     )
     return checked, problems
+
+
+def _review_predictors(
+    columns: tuple[DraftColumn, ...], data: TrainingData
+) -> tuple[DraftColumn, ...]:
+    """Mark the features that predict churn so well alone that they may be known only after it."""
+    aucs = feature_aucs(data.contract, data.train.X, data.train.y)
+    reviews = {name: describe_predictor(name, auc) for name, auc in aucs.items()}
+    return tuple(
+        replace(column, review="; ".join(filter(None, (column.review, reviews[column.name]))))
+        if reviews.get(column.name)
+        else column
+        for column in columns
+    )
 
 
 def _create_with_timeline(
@@ -373,10 +392,10 @@ def _check_timeline(
             table = None if questions else read_training_table(recipe, temporary)
         if table is not None:
             notes.append(describe_snapshots(draft.timeline, table))
-            columns, left_out = check_files(
+            columns, data = check_files(
                 columns, table, lambda checked: files(checked, folder), recipe_file
             )
-            notes += left_out
+            notes += data.left_out
     except NoFeaturesError:
         raise
     except ChurnkitError as error:  # such as too few customers, or nobody who churned

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from churnkit.pipeline.scaffold.column_roles import DraftColumn
+    from churnkit.pipeline.training.dataset import TrainingData
 
 __all__ = [
     "CreatedProject",
@@ -77,7 +78,7 @@ def check_files(
     table: pa.Table,
     files: Callable[[Sequence[DraftColumn]], Mapping[str, str]],
     recipe: str,
-) -> tuple[tuple[DraftColumn, ...], tuple[str, ...]]:
+) -> tuple[tuple[DraftColumn, ...], TrainingData]:
     """Prepare the table as training does, and leave out columns that leak the outcome."""
     for _ in range(_MAX_LEAKAGE_CHECKS):
         _refuse_no_features(columns)
@@ -85,7 +86,7 @@ def check_files(
             write_files(Path(temporary), files(columns))
             loaded = load_recipe(Path(temporary) / recipe)
             try:
-                return columns, prepare(loaded, table).left_out
+                return columns, prepare(loaded, table)
             except LeakageError as error:
                 leaks = {leak.column: leak for leak in error.leaks if not leak.waived}
         columns = tuple(
