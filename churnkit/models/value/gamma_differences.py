@@ -6,7 +6,7 @@ digits of a survival ratio.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import digamma, gammaln
@@ -19,8 +19,8 @@ __all__ = ["digamma_difference", "log_gamma_difference"]
 _LARGE = 20.0  # the series below are exact to machine precision from here on
 
 
-def log_gamma_difference(z: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """Return ``log(gamma(z + alpha) / gamma(z))``, (n,), for z (n,) and alpha above 0.
+def log_gamma_difference(z: NDArray[np.float64], alpha: Any) -> NDArray[np.float64]:
+    """Return ``log(gamma(z + alpha) / gamma(z))``, (n,), for z (n,) and alpha (n,) or a number above 0.
 
     Examples
     --------
@@ -38,8 +38,8 @@ def log_gamma_difference(z: NDArray[np.float64], alpha: float) -> NDArray[np.flo
     return difference
 
 
-def digamma_difference(z: NDArray[np.float64], alpha: float) -> NDArray[np.float64]:
-    """Return ``digamma(z + alpha) - digamma(z)``, (n,), for z (n,) and alpha above 0.
+def digamma_difference(z: NDArray[np.float64], alpha: Any) -> NDArray[np.float64]:
+    """Return ``digamma(z + alpha) - digamma(z)``, (n,), for z (n,) and alpha (n,) or a number above 0.
 
     Examples
     --------

@@ -10,8 +10,8 @@ import numpy as np
 from churnkit.core.result import PlottableResult
 from churnkit.core.stats.interval import Interval
 from churnkit.models.errors import ModelDataError
+from churnkit.models.value.covariates import read_covariates
 from churnkit.models.value.gamma_gamma import read_spending
-from churnkit.models.value.purchase.covariates import read_covariates
 from churnkit.models.value.purchase.purchase_history import (
     PurchaseHistories,
     check_column,

@@ -5,7 +5,7 @@ DAYS = 730
 
 
 def names(_reader):
-    """Two years of orders: customers buy at rates of their own until they leave unseen."""
+    """Two years of orders, from customers who leave unseen, and renewals of contracts."""
     rng = np.random.default_rng(0)
     parts = []
     for customer in range(800):
@@ -17,4 +17,14 @@ def names(_reader):
         parts.append(pd.DataFrame({"customer_id": customer, "day": days, "amount": amount}))
     orders = pd.concat(parts, ignore_index=True)
     orders["date"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(orders.pop("day").round(), "D")
-    yield {"orders": orders}
+    paid = np.arange(800) % 2
+    leaves = rng.geometric(rng.beta(0.5 + 0.5 * paid, 2.0))
+    observed = rng.integers(1, 9, 800)
+    contracts = pd.DataFrame(
+        {
+            "renewals": np.minimum(leaves, observed),
+            "churned": leaves <= observed,
+            "paid_search": paid,
+        }
+    )
+    yield {"orders": orders, "contracts": contracts}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import digamma
@@ -11,13 +11,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scikit_base import BaseEstimator
-from churnkit.models.value.contractual.tenures import Tenures, cohort_tenures, read_tenures
+from churnkit.models.value.contractual.tenures import (
+    Tenures,
+    aggregate_tenures,
+    cohort_tenures,
+    read_tenures,
+)
+from churnkit.models.value.covariates import CovariateMixin, read_covariates
 from churnkit.models.value.gamma_differences import digamma_difference, log_gamma_difference
-from churnkit.models.value.maximum_likelihood import maximize_likelihood
 from churnkit.models.value.purchase.purchase_history import check_column, check_rows
-from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["BetaDiscreteWeibull", "ShiftedBetaGeometric"]
@@ -27,10 +33,13 @@ _MAX_PERIODS = 1_000_000
 _MAX_LOG_AGE = 300.0
 
 
-class _RenewalModel(ParameterMixin, BaseEstimator):
+class _RenewalModel(CovariateMixin, BaseEstimator):
     """Base of models in which the probability of leaving varies between customers."""
 
-    _starts: ClassVar[tuple[tuple[float, ...], ...]]
+    _covariate_targets: ClassVar[dict[str, tuple[str, int]]] = {
+        "alpha": ("alpha", 1),
+        "beta": ("beta", 1),
+    }
 
     def fit(
         self,
@@ -39,6 +48,7 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         *,
         entry: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        covariates: Any = None,
     ) -> Self:
         """Fit the parameters by maximum likelihood.
 
@@ -50,6 +60,10 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         entry : (n,) periods completed before the observation began; 0 if not given. Without it,
             a sample of survivors overestimates retention.
         sample_weight : (n,) number of customers that each row represents
+        covariates : table of n rows
+            Numeric or boolean columns of the customers that do not change, such as the plan at
+            the start. ``alpha`` and ``beta`` get one factor for each, by which a unit of the
+            covariate multiplies them; every later call then needs the same columns.
 
         Returns
         -------
@@ -59,8 +73,15 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         ------
         ModelDataError
             A column is invalid, or the rows do not identify the model.
+
+        Warns
+        -----
+        ConvergenceWarning
+            The data do not determine a parameter.
         """
-        return self._fit(read_tenures(duration, churned, entry, sample_weight))
+        tenures = read_tenures(duration, churned, entry, sample_weight)
+        names, columns = read_covariates(covariates, len(tenures.duration))
+        return self._fit(aggregate_tenures(tenures._replace(covariates=columns)), names)
 
     def fit_survivors(self, survivors: ArrayLike) -> Self:
         """Fit the parameters to the survivors of one cohort after each period.
@@ -80,54 +101,84 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         ModelDataError
             The numbers increase, or there are fewer than three.
         """
-        return self._fit(cohort_tenures(survivors))
+        return self._fit(cohort_tenures(survivors), ())
 
-    def _fit(self, cells: Tenures) -> Self:
-        def log_likelihood(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            values, gradient = self._log_likelihood(parameters, cells)
-            return float(cells.weight @ values), gradient @ cells.weight
-
-        weight = float(cells.weight.sum())
+    def _fit(self, cells: Tenures, names: tuple[str, ...]) -> Self:
         self._store_fit(
-            maximize_likelihood(log_likelihood, self._names, self._starts, weight=weight)
+            self._maximize(
+                lambda at, columns: self._log_likelihood(at, cells._replace(covariates=columns)),
+                names,
+                cells.covariates,
+                cells.weight,
+            )
         )
-        self.n_customers_ = weight
+        self.n_customers_ = float(cells.weight.sum())
+        self.covariates_ = names
         return self
 
-    def survival(self, t: ArrayLike) -> NDArray[np.float64]:
-        """Return the share of new customers (m,) who are active after `t` periods (m,)."""
+    def _read_parameters(self, size: int, covariates: Any) -> list[Any]:
+        """Return the parameters of each row (n,), numbers where they do not depend on it."""
+        columns = read_covariates(covariates, size, names=self.covariates_)[1]
+        return self._row_parameters(self._estimate(), columns)
+
+    def survival(self, t: ArrayLike, *, covariates: Any = None) -> NDArray[np.float64]:
+        """Return the share of new customers (m,) who are active after `t` periods (m,).
+
+        Parameters
+        ----------
+        t : (m,) or number of periods
+        covariates : table of m rows, as for `fit`
+
+        Returns
+        -------
+        (m,)
+        """
         check_is_fitted(self)
-        survived: NDArray[np.float64] = np.exp(self._log_survival(self._estimate(), _periods(t))[0])
+        ahead = _periods(t)
+        at = self._read_parameters(len(ahead), covariates)
+        survived: NDArray[np.float64] = np.exp(self._log_survival(at, ahead)[0])
         return survived
 
-    def retention(self, t: ArrayLike) -> NDArray[np.float64]:
-        """Return the share (m,) of customers active after ``t - 1`` periods who renew at `t`."""
-        return self.conditional_survival(1, np.maximum(_periods(t, least=1) - 1, 0))
+    def retention(self, t: ArrayLike, *, covariates: Any = None) -> NDArray[np.float64]:
+        """Return the share (m,) of customers active after ``t - 1`` periods who renew at `t`.
 
-    def conditional_survival(self, t: ArrayLike, tenure: ArrayLike) -> NDArray[np.float64]:
+        Parameters
+        ----------
+        t : (m,) or number of the renewal, from 1
+        covariates : table of m rows, as for `fit`
+
+        Returns
+        -------
+        (m,)
+        """
+        completed = np.maximum(_periods(t, least=1) - 1, 0)
+        return self.conditional_survival(1, completed, covariates=covariates)
+
+    def conditional_survival(
+        self, t: ArrayLike, tenure: ArrayLike, *, covariates: Any = None
+    ) -> NDArray[np.float64]:
         """Return the probability (n,) that customers stay for `t` more periods.
 
         Parameters
         ----------
         t : (n,) or number of periods
         tenure : (n,) completed periods of each customer
+        covariates : table of n rows, as for `fit`
 
         Returns
         -------
         (n,)
         """
         check_is_fitted(self)
-        parameters, start = self._estimate(), _periods(tenure)
+        start = _periods(tenure)
         ahead = check_column(t, "t", size=len(start))
-        log_ratio = (
-            self._log_survival(parameters, start + ahead)[0]
-            - self._log_survival(parameters, start)[0]
-        )
+        at = self._read_parameters(len(start), covariates)
+        log_ratio = self._log_survival(at, start + ahead)[0] - self._log_survival(at, start)[0]
         probability: NDArray[np.float64] = np.exp(log_ratio)
         return probability
 
     def expected_residual_lifetime(
-        self, tenure: ArrayLike, *, horizon: int | None = None
+        self, tenure: ArrayLike, *, horizon: int | None = None, covariates: Any = None
     ) -> NDArray[np.float64]:
         """Return the expected number of further renewals (n,).
 
@@ -137,15 +188,21 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         horizon
             Number of periods ahead that count. Unlimited if not given: the result can then be
             infinite, and depends on extrapolation beyond the observed periods.
+        covariates : table of n rows, as for `fit`
 
         Returns
         -------
         (n,) periods
         """
-        return self._residual(tenure, 0.0, horizon)
+        return self._residual(tenure, 0.0, horizon, covariates)
 
     def discounted_residual_lifetime(
-        self, tenure: ArrayLike, *, rate: float, horizon: int | None = None
+        self,
+        tenure: ArrayLike,
+        *,
+        rate: float,
+        horizon: int | None = None,
+        covariates: Any = None,
     ) -> NDArray[np.float64]:
         """Return the expected number of further renewals, discounted to the next one (n,).
 
@@ -159,6 +216,7 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
             Discount rate per period: 0.01 for 1%.
         horizon
             Number of periods ahead that count; unlimited if not given.
+        covariates : table of n rows, as for `fit`
 
         Returns
         -------
@@ -169,9 +227,11 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         Fader, Hardie (2010). Customer-base valuation in a contractual setting: the perils of
         ignoring heterogeneity. Marketing Science 29(1). doi:10.1287/mksc.1080.0482
         """
-        return self._residual(tenure, rate, horizon)
+        return self._residual(tenure, rate, horizon, covariates)
 
-    def _residual(self, tenure: ArrayLike, rate: float, horizon: int | None) -> NDArray[np.float64]:
+    def _residual(
+        self, tenure: ArrayLike, rate: float, horizon: int | None, covariates: Any
+    ) -> NDArray[np.float64]:
         check_is_fitted(self)
         if not 0 <= rate < np.inf:
             raise ModelDataError(f"rate must be 0 or more, got {rate}: pass 0.01 for 1% per period")
@@ -179,11 +239,16 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
             raise ModelDataError(
                 f"horizon must be from 1 to {_MAX_PERIODS:,} periods, got {horizon}"
             )
-        distinct, inverse = np.unique(_periods(tenure), return_inverse=True)
-        return np.array([self._residual_after(start, rate, horizon) for start in distinct])[inverse]
+        start = _periods(tenure)
+        at = self._read_parameters(len(start), covariates)
+        rows = np.column_stack(np.broadcast_arrays(start, *at))
+        distinct, inverse = np.unique(rows, axis=0, return_inverse=True)
+        lifetimes = [self._residual_after(row[1:], row[0], rate, horizon) for row in distinct]
+        return np.array(lifetimes)[inverse.ravel()]
 
-    def _residual_after(self, tenure: float, rate: float, horizon: int | None) -> float:
-        parameters = self._estimate()
+    def _residual_after(
+        self, parameters: NDArray[np.float64], tenure: float, rate: float, horizon: int | None
+    ) -> float:
         if horizon is None and rate == 0:
             return self._endless_residual(parameters, tenure)
         count = horizon
@@ -203,8 +268,10 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         """Return the expected number of further renewals without a horizon."""
 
     def _log_likelihood(
-        self, at: NDArray[np.float64], cells: Tenures
+        self, parameters: NDArray[np.float64], cells: Tenures
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return log-likelihoods (n,) and their gradients (k, n)."""
+        at = self._row_parameters(parameters, cells.covariates)
         after, after_slope = self._log_survival(at, cells.duration)
         before, before_slope = self._log_survival(at, np.maximum(cells.duration - 1, 0))
         entered, entered_slope = self._log_survival(at, cells.entry)
@@ -213,11 +280,12 @@ class _RenewalModel(ParameterMixin, BaseEstimator):
         gone = -np.expm1(np.minimum(step, -1e-300))
         value = np.where(left, before + np.log(gone), after) - entered
         of_left = (before_slope - np.exp(step) * after_slope) / gone
-        return value, np.where(left, of_left, after_slope) - entered_slope
+        gradient = np.where(left, of_left, after_slope) - entered_slope
+        return value, self._factor_gradient(gradient, parameters, at, cells.covariates)
 
     @abstractmethod
     def _log_survival(
-        self, at: NDArray[np.float64], t: NDArray[np.float64]
+        self, at: Iterable[Any], t: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the log of the survival function (m,) and its gradient (k, m)."""
 
@@ -230,7 +298,8 @@ class ShiftedBetaGeometric(_RenewalModel):
     Attributes
     ----------
     params_ : dict
-        ``alpha, beta``: beta distribution of the probability of leaving.
+        ``alpha, beta``: beta distribution of the probability of leaving; with covariates, the
+        factors ``alpha:column, beta:column`` of each.
     log_likelihood_ : float
     standard_errors_, covariance_, at_edge_, n_customers_
         Precision of the parameters; see `intervals`.
@@ -239,6 +308,8 @@ class ShiftedBetaGeometric(_RenewalModel):
     ----------
     Fader, Hardie (2007). How to project customer retention. Journal of Interactive Marketing
     21(1). doi:10.1002/dir.20074
+    Heckman, Willis (1977). A beta-logistic model for the analysis of sequential labor force
+    participation by married women. Journal of Political Economy 85(1), 27-58. (Covariates.)
 
     Examples
     --------
@@ -260,9 +331,10 @@ class ShiftedBetaGeometric(_RenewalModel):
         return float((beta + tenure) / (alpha - 1)) if alpha > 1 else np.inf
 
     def _log_survival(
-        self, at: NDArray[np.float64], t: NDArray[np.float64]
+        self, at: Iterable[Any], t: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        value, slopes, _ = _beta_survival(at[0], at[1], t)
+        alpha, beta = at
+        value, slopes, _ = _beta_survival(alpha, beta, t)
         return value, slopes
 
 
@@ -273,7 +345,8 @@ class BetaDiscreteWeibull(_RenewalModel):
     ----------
     params_ : dict
         ``alpha, beta``: beta distribution of the probability of leaving; ``c``: below 1 the
-        probability decreases with tenure, above 1 it increases; at 1 the model is sBG.
+        probability decreases with tenure, above 1 it increases; at 1 the model is sBG. With
+        covariates, the factors ``alpha:column, beta:column`` of each.
     log_likelihood_ : float
     standard_errors_, covariance_, at_edge_, n_customers_
         Precision of the parameters; see `intervals`.
@@ -303,7 +376,7 @@ class BetaDiscreteWeibull(_RenewalModel):
         return float(survival.sum()) + _tail_sum(parameters, last=near[-1], log_start=start)
 
     def _log_survival(
-        self, at: NDArray[np.float64], t: NDArray[np.float64]
+        self, at: Iterable[Any], t: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         with np.errstate(divide="ignore"):
             log_t = np.log(t)
@@ -342,7 +415,7 @@ def _tail_sum(parameters: NDArray[np.float64], *, last: float, log_start: float)
 
 
 def _weibull_survival(
-    parameters: NDArray[np.float64], log_t: NDArray[np.float64]
+    parameters: Iterable[Any], log_t: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return log survival of BdW, its gradient by alpha and beta, and that by ``c log t``."""
     alpha, beta, c = parameters
@@ -355,11 +428,11 @@ def _weibull_survival(
 
 
 def _beta_survival(
-    alpha: float, beta: float, age: NDArray[np.float64]
+    alpha: Any, beta: Any, age: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return ``log B(alpha, beta + age) / B(alpha, beta)``, its gradient, and that by age."""
     grown, total = beta + age, alpha + beta
-    value = log_gamma_difference(np.array([beta]), alpha) - log_gamma_difference(grown, alpha)
+    value = log_gamma_difference(np.atleast_1d(beta), alpha) - log_gamma_difference(grown, alpha)
     by_age = -digamma_difference(grown, alpha)
     by_alpha = digamma(total) - digamma(alpha + grown)
     by_beta = by_age - digamma(beta) + digamma(total)

@@ -12,16 +12,26 @@ from churnkit.models.value.purchase.purchase_history import MIN_CUSTOMERS, check
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Tenures", "cohort_tenures", "read_tenures"]
+__all__ = ["Tenures", "aggregate_tenures", "cohort_tenures", "read_tenures"]
 
 
 class Tenures(NamedTuple):
-    """Groups of customers with equal duration in periods, churn flag and entry."""
+    """Contract durations of customers, or of groups of customers with equal durations.
+
+    Parameters
+    ----------
+    duration : (n,) periods
+    churned : (n,) whether the customer left
+    entry : (n,) periods completed before the observation began
+    weight : (n,) number of customers
+    covariates : (n, k) covariates of the customers
+    """
 
     duration: NDArray[np.float64]
     churned: NDArray[np.bool_]
     entry: NDArray[np.float64]
     weight: NDArray[np.float64]
+    covariates: NDArray[np.float64]
 
 
 def read_tenures(
@@ -30,17 +40,17 @@ def read_tenures(
     entry: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> Tenures:
-    """Check durations, one row per customer, and aggregate equal ones.
+    """Check durations, one row per customer.
 
     Raises
     ------
     ModelDataError
-        A column is invalid, or the rows do not identify a model.
+        A column is invalid.
 
     Examples
     --------
-    >>> read_tenures([1] * 6 + [4] * 6, [True] * 6 + [False] * 6).weight
-    array([6., 6.])
+    >>> read_tenures([1, 4], [True, False]).weight
+    array([1., 1.])
     """
     periods = _check_integers(duration, "duration")
     size = len(periods)
@@ -61,11 +71,34 @@ def read_tenures(
         "entry exceeds the completed periods in {} rows: it counts the periods before the "
         "observation began",
     )
-    cells, inverse = np.unique(
-        np.column_stack([periods, left, entries]), axis=0, return_inverse=True
+    return Tenures(periods, left, entries, weight, np.empty((size, 0)))
+
+
+def aggregate_tenures(tenures: Tenures) -> Tenures:
+    """Aggregate customers with equal durations and covariates.
+
+    Raises
+    ------
+    ModelDataError
+        The rows do not identify a model.
+
+    Examples
+    --------
+    >>> aggregate_tenures(read_tenures([1] * 6 + [4] * 6, [True] * 6 + [False] * 6)).weight
+    array([6., 6.])
+    """
+    columns = [tenures.duration, tenures.churned, tenures.entry, tenures.covariates]
+    cells, inverse = np.unique(np.column_stack(columns), axis=0, return_inverse=True)
+    total = np.bincount(inverse.ravel(), weights=tenures.weight, minlength=len(cells))
+    return _check_identified(
+        Tenures(
+            cells[:, 0],
+            cells[:, 1].astype(bool),
+            cells[:, 2],
+            total.astype(np.float64),
+            cells[:, 3:],
+        )
     )
-    total = np.bincount(inverse.ravel(), weights=weight, minlength=len(cells)).astype(np.float64)
-    return _check_identified(Tenures(cells[:, 0], cells[:, 1].astype(bool), cells[:, 2], total))
 
 
 def cohort_tenures(survivors: ArrayLike) -> Tenures:
@@ -95,7 +128,8 @@ def cohort_tenures(survivors: ArrayLike) -> Tenures:
     last = len(left) - 1
     duration = np.r_[np.arange(1.0, last + 1), float(last)]
     churned = np.r_[np.ones(last, dtype=bool), False]
-    return _check_identified(Tenures(duration, churned, np.zeros(last + 1), np.r_[lost, left[-1]]))
+    weight, nothing = np.r_[lost, left[-1]], np.empty((last + 1, 0))
+    return _check_identified(Tenures(duration, churned, np.zeros(last + 1), weight, nothing))
 
 
 def _check_integers(
@@ -109,7 +143,11 @@ def _check_integers(
 def _check_identified(cells: Tenures) -> Tenures:
     kept = cells.weight > 0
     cells = Tenures(
-        cells.duration[kept], cells.churned[kept], cells.entry[kept], cells.weight[kept]
+        cells.duration[kept],
+        cells.churned[kept],
+        cells.entry[kept],
+        cells.weight[kept],
+        cells.covariates[kept],
     )
     total = cells.weight.sum()
     if total < MIN_CUSTOMERS:

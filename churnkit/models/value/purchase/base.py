@@ -11,12 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.errors import ModelDataError
 from churnkit.models.scikit_base import BaseEstimator
-from churnkit.models.value.maximum_likelihood import maximize_likelihood
-from churnkit.models.value.purchase.covariates import (
-    covariate_scale,
-    read_covariates,
-    restore_scale,
-)
+from churnkit.models.value.covariates import CovariateMixin, read_covariates
 from churnkit.models.value.purchase.purchase_history import (
     PurchaseHistories,
     aggregate_histories,
@@ -24,7 +19,6 @@ from churnkit.models.value.purchase.purchase_history import (
     read_histories,
 )
 from churnkit.models.value.purchase.purchase_time import NextPurchase
-from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +30,7 @@ __all__ = ["PurchaseModel"]
 _BLOCK_ROWS = 1 << 16
 
 
-class PurchaseModel(ParameterMixin, BaseEstimator):
+class PurchaseModel(CovariateMixin, BaseEstimator):
     """Purchases at an individual rate until an unobserved departure.
 
     A subclass implements the likelihood of a history with its gradient, the probability of being
@@ -44,7 +38,6 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
     """
 
     _time_parameters: ClassVar[tuple[str, ...]]
-    _starts: ClassVar[tuple[tuple[float, ...], ...]]
 
     def fit(
         self,
@@ -88,26 +81,13 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         # In units of the mean observation time all parameters are of order one.
         unit = float(np.average(cells.T, weights=cells.weight))
         scaled = cells.rescale(unit)
-        if names:
-            center, spread = covariate_scale(names, cells.covariates, cells.weight)
-            scaled = scaled._replace(covariates=(cells.covariates - center) / spread)
-
-        def log_likelihood(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            values, gradient = self._log_likelihood(parameters, scaled)
-            return float(scaled.weight @ values), gradient @ scaled.weight
-
-        weight = float(cells.weight.sum())
-        all_names = self._all_names(names)
-        ones = (1.0,) * (len(all_names) - len(self._names))
-        starts = [(*start, *ones) for start in self._starts]
-        result = maximize_likelihood(log_likelihood, all_names, starts, weight=weight)
-        if names:
-            targets = [
-                (self._names.index(name), sign)
-                for name, (_, sign) in self._covariate_targets.items()
-            ]
-            result = restore_scale(result, targets, center, spread)
-        scales = np.array([unit if name in self._time_parameters else 1.0 for name in all_names])
+        result = self._maximize(
+            lambda at, columns: self._log_likelihood(at, scaled._replace(covariates=columns)),
+            names,
+            scaled.covariates,
+            scaled.weight,
+        )
+        scales = np.array([unit if name in self._time_parameters else 1.0 for name in result.names])
         # The density of a time changes by the unit, once per repeat purchase.
         shift = float(cells.weight @ cells.frequency) * np.log(unit)
         self._store_fit(
@@ -117,7 +97,7 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
                 log_likelihood=result.log_likelihood - shift,
             )
         )
-        self.n_customers_ = weight
+        self.n_customers_ = float(cells.weight.sum())
         self.covariates_ = names
         return self
 
@@ -130,38 +110,13 @@ class PurchaseModel(ParameterMixin, BaseEstimator):
         columns = read_covariates(covariates, len(histories.T), names=self.covariates_)[1]
         return histories._replace(covariates=columns)
 
-    def _row_parameters(
-        self, parameters: NDArray[np.float64], covariates: NDArray[np.float64]
-    ) -> list[Any]:
-        """Return the parameters of each row (n,), numbers where they do not depend on it."""
-        values: list[Any] = list(parameters[: len(self._names)])
-        if covariates.shape[1]:
-            factors = np.log(parameters[len(self._names) :]).reshape(-1, covariates.shape[1])
-            for (name, (_, sign)), logs in zip(
-                self._covariate_targets.items(), factors, strict=True
-            ):
-                index = self._names.index(name)
-                values[index] = values[index] * np.exp(sign * (covariates @ logs))
-        return values
-
     def _log_likelihood(
         self, parameters: NDArray[np.float64], histories: PurchaseHistories
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return log-likelihoods (n,) and their gradients (k, n)."""
-        columns = histories.covariates
-        at = self._row_parameters(parameters, columns)
+        at = self._row_parameters(parameters, histories.covariates)
         values, gradient = self._row_log_likelihood(at, histories)
-        if not columns.shape[1]:
-            return values, gradient
-        by_factor = []
-        for name, (_, sign) in self._covariate_targets.items():
-            index = self._names.index(name)
-            by_log = gradient[index] * at[index]
-            gradient[index] = by_log / parameters[index]
-            by_factor.append(sign * by_log * columns.T)
-        return values, np.vstack(
-            [gradient, np.vstack(by_factor) / parameters[len(self._names) :, None]]
-        )
+        return values, self._factor_gradient(gradient, parameters, at, histories.covariates)
 
     def log_likelihood(
         self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, *, covariates: Any = None

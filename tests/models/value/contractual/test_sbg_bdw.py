@@ -54,7 +54,11 @@ def test_the_gradient_is_that_of_the_likelihood(model, seed, duration, churned, 
     values = np.random.default_rng(seed).lognormal(0.0, 0.8, len(model._names))
     entered = min(entry, duration - churned)
     cells = Tenures(
-        np.array([float(duration)]), np.array([churned]), np.array([float(entered)]), np.ones(1)
+        np.array([float(duration)]),
+        np.array([churned]),
+        np.array([float(entered)]),
+        np.ones(1),
+        np.empty((1, 0)),
     )
     _, gradient = model()._log_likelihood(values, cells)
     for place, slope in enumerate(gradient[:, 0]):

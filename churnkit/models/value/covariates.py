@@ -1,23 +1,105 @@
-"""Covariates of customers: checked columns, and their scale during a fit."""
+"""Covariates of customers: checked columns, and models whose parameters they multiply."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from churnkit.models.errors import ModelDataError
+from churnkit.models.value.maximum_likelihood import maximize_likelihood
 from churnkit.models.value.purchase.purchase_history import check_rows
+from churnkit.models.value.serialization import ParameterMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from churnkit.models.value.maximum_likelihood import MaximumLikelihood
 
-__all__ = ["covariate_scale", "read_covariates", "restore_scale"]
+__all__ = ["CovariateMixin", "covariate_scale", "read_covariates", "restore_scale"]
+
+
+class CovariateMixin(ParameterMixin):
+    """Parameters of a model that covariates of the customers multiply."""
+
+    _starts: ClassVar[tuple[tuple[float, ...], ...]]
+
+    def _maximize(
+        self,
+        log_likelihood: Callable[
+            [NDArray[np.float64], NDArray[np.float64]],
+            tuple[NDArray[np.float64], NDArray[np.float64]],
+        ],
+        names: Sequence[str],
+        columns: NDArray[np.float64],
+        weight: NDArray[np.float64],
+    ) -> MaximumLikelihood:
+        """Maximize a weighted log-likelihood over the parameters and the factors of covariates.
+
+        Parameters
+        ----------
+        log_likelihood
+            Returns the values (n,) and their gradient (k, n) at parameters (k,) and covariates
+            (n, c), which are standardized.
+        names
+            Of the covariates.
+        columns : (n, c) covariates
+        weight : (n,) number of customers
+        """
+        if names:
+            center, spread = covariate_scale(names, columns, weight)
+            columns = (columns - center) / spread
+
+        def total(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            values, gradient = log_likelihood(parameters, columns)
+            return float(weight @ values), gradient @ weight
+
+        all_names = self._all_names(names)
+        ones = (1.0,) * (len(all_names) - len(self._names))
+        starts = [(*start, *ones) for start in self._starts]
+        result = maximize_likelihood(total, all_names, starts, weight=float(weight.sum()))
+        if not names:
+            return result
+        targets = [
+            (self._names.index(name), sign) for name, (_, sign) in self._covariate_targets.items()
+        ]
+        return restore_scale(result, targets, center, spread)
+
+    def _row_parameters(
+        self, parameters: NDArray[np.float64], covariates: NDArray[np.float64]
+    ) -> list[Any]:
+        """Return the parameters of each row (n,), numbers where they do not depend on it."""
+        values: list[Any] = list(parameters[: len(self._names)])
+        if covariates.shape[1]:
+            factors = np.log(parameters[len(self._names) :]).reshape(-1, covariates.shape[1])
+            for (name, (_, sign)), logs in zip(
+                self._covariate_targets.items(), factors, strict=True
+            ):
+                index = self._names.index(name)
+                values[index] = values[index] * np.exp(sign * (covariates @ logs))
+        return values
+
+    def _factor_gradient(
+        self,
+        gradient: NDArray[np.float64],
+        parameters: NDArray[np.float64],
+        at: list[Any],
+        covariates: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Convert a gradient by the parameters of the rows into that by all parameters (k, n)."""
+        if not covariates.shape[1]:
+            return gradient
+        by_factor = []
+        for name, (_, sign) in self._covariate_targets.items():
+            index = self._names.index(name)
+            by_log = gradient[index] * at[index]
+            gradient[index] = by_log / parameters[index]
+            by_factor.append(sign * by_log * covariates.T)
+        factors = parameters[len(self._names) :, None]
+        return np.vstack([gradient, np.vstack(by_factor) / factors])
 
 
 def read_covariates(
