@@ -394,6 +394,20 @@ def browser():
 
 
 @pytest.fixture(scope="session")
+def looks():
+    """Function that shows an open page at each width, light and dark, and names what it shows."""
+
+    def shown(page):
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            for width in (390, 768, 1280):
+                page.set_viewport_size({"width": width, "height": 900})
+                yield f"{scheme}, {width} px"
+
+    return shown
+
+
+@pytest.fixture(scope="session")
 def faults_of():
     """Function that lists layout faults of a page: cut, overlapping or overflowing boxes."""
 
@@ -428,7 +442,8 @@ def axe(tmp_path_factory):
         rules = member.read().decode()
 
     def faults(page):
-        page.evaluate(rules)
+        if page.evaluate("typeof axe === 'undefined'"):
+            page.evaluate(rules)
         result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             (fault["id"], fault["impact"], fault["nodes"][0]["html"][:120])
