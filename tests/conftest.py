@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gc
 import importlib
 import os
 import shutil
@@ -57,6 +58,13 @@ def pytest_collection_modifyitems(items):
         marks = ("slow", "browser", "statistics")
         slow = {item.path for item in items if any(map(item.get_closest_marker, marks))}
         items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish():
+    """Leave what is imported and collected out of garbage collections, which searched it each time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
