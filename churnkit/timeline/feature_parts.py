@@ -75,7 +75,8 @@ class Related(Windowed):
     Parameters
     ----------
     table
-        Name of the source table that links customers with keys, such as order lines.
+        Name of the source table that links customers with keys, such as order lines. The rows of a
+        table without a time, such as the accounts that users belong to, count at every date.
     key
         Column of the key, of type integer or string; rows without one are ignored.
     feature

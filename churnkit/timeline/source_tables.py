@@ -145,7 +145,7 @@ class Table:
     happened
         Column of the time at which the event happened, or the state began; rows without one are
         ignored. None for attributes of customers without a time, which count as known at every
-        date; features can read them with `Last`.
+        date; features can read them with `Last`, and the keys in them with `Related`.
     available
         Column of the time at which the row became known, if that can be later. Features see a
         row from the later of both times.

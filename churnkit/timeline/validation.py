@@ -170,10 +170,15 @@ def _check_feature(where: str, tables: Sequence[Table], feature: Feature) -> Non
                 raise RecipeError(f"{where}: a ratio needs two numbers")
         return
     _check_part(where, tables, feature, needs_end=isinstance(feature, (CurrentSum, OpenCount)))
-    if not isinstance(feature, (Current, Last)):
-        _check_time(where, tables, feature)
     base: Any = feature
     table = find_table(tables, base.table)
+    if not isinstance(feature, (Current, Last, Related)):
+        _check_time(where, tables, feature)
+    elif table.happened is None and getattr(feature, "window_days", None) is not None:
+        raise RecipeError(
+            f"{where}: table '{table.name}' has no time, so that its rows lie in no window; remove "
+            "window_days"
+        )
     if feature.column_types and getattr(feature, "column", None) is not None:
         column = _check_column(where, table, base.column, feature.column_types)
         if isinstance(feature, (Current, DaysSince)) and column.name == table.ended:

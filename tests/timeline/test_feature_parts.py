@@ -32,6 +32,9 @@ DATES = pd.to_datetime(["2025-03-01", "2025-04-01", "2025-05-01"], utc=True)
 DAY = pd.Timedelta(days=1)
 TABLES = [
     Table("visits", "user_id", happened="at"),
+    Table("users", "user_id", happened=None,
+          columns={"account_id": "string", "parent_id": "string"},
+          lookups=[Lookup("accounts", "account_id")]),
     Table("memberships", "user_id", happened="at", available="known_at",
           columns={"account_id": "string", "parent_id": "string"},
           lookups=[Lookup("accounts", "account_id")]),
@@ -56,6 +59,10 @@ FEATURES = {
         "memberships", "parent_id", Ratio(Count("tickets", where=SEVERE), Count("tickets")),
         combine="last",
     ),
+    "tickets_of_first_parent": Related(
+        "users", "parent_id", Count("tickets", window_days=30), combine="last"
+    ),
+    "mean_of_first_account": Related("users", "account_id", Count("tickets", window_days=60)),
     "return_rate": Related("orders", "product_id", RETURN_RATE, window_days=30, lag_days=1),
     "worst_rate": Related("orders", "product_id", RETURN_RATE, combine="max"),
     "invoiced_over_visits": Ratio(
@@ -92,6 +99,9 @@ def company(seed):
     return {
         "visits": pd.DataFrame({"user_id": users, "at": first}),
         "memberships": rows(30, account_id=ids(30, accounts)),
+        "users": pd.DataFrame(
+            {"user_id": users, "account_id": np.resize(["a0", "a1", "a2", "a4", None], 12)}
+        ),
         "accounts": pd.DataFrame(
             {"account_id": accounts, "parent_id": ["p0", "p0", "p1", "p1", None]}
         ),
@@ -123,6 +133,7 @@ def by_pandas(raw):
             joined = joined[joined.user_id.notna()]
         time = joined[["at", "known_at"]].max(axis=1) if "known_at" in joined else joined["at"]
         tables[name] = joined.assign(time=time)
+    users = raw["users"].merge(raw["accounts"], on="account_id", how="left").set_index("user_id")
     result = []
     for as_of in DATES:
         for user in raw["visits"].user_id:
@@ -148,6 +159,7 @@ def by_pandas(raw):
                     row["invoice_recency"] = np.ceil(ago) - 1
             if parent is not None and len(of_parent):
                 row["severe_of_parent"] = (of_parent.severe.fillna(False)).mean()
+            row |= of_user(users.loc[user], tickets, as_of)
             bought = tables["orders"][tables["orders"].user_id == user].dropna()
             rates = [
                 product_rate(others, product, as_of)
@@ -160,6 +172,19 @@ def by_pandas(raw):
             row["worst_rate"] = pd.Series(rates, dtype=float).max()
             result.append(row)
     return pd.DataFrame(result, columns=TIMELINE.column_names)
+
+
+def of_user(user, tickets, as_of):
+    """Count the tickets of others with the account and the parent that the user's row has."""
+    days = {
+        "mean_of_first_account": ("account_id", 60),
+        "tickets_of_first_parent": ("parent_id", 30),
+    }
+    return {
+        name: len(window(tickets[tickets[key] == user[key]], as_of, width))
+        for name, (key, width) in days.items()
+        if pd.notna(user[key])
+    }
 
 
 def last_key(rows, key):
@@ -232,6 +257,11 @@ def test_the_declaration_survives_json_and_counts_as_a_lookback():
         (lambda: Related("orders", "product_id", FEATURES["tickets"]), "windowed"),
         (lambda: Related("orders", "product", Count("returns")), "declares no column 'product'"),
         (lambda: Related("orders", "product_id", Count("tickets")), "table 'tickets' declares no"),
+        (
+            lambda: Related("users", "account_id", Count("tickets"), window_days=30),
+            "table 'users' has no time, so that its rows lie in no window",
+        ),
+        (lambda: Last("users", "account_id", window_days=30), "has no time"),
         (
             lambda: Related("orders", "product_id", Max("returns", "product_id")),
             "cannot leave out the customer's own rows",
