@@ -235,6 +235,46 @@ def test_a_customers_own_returns_do_not_change_the_rate_of_a_product():
     assert not after[~same][rates].equals(before[~same][rates])
 
 
+BOUNDED = {
+    f"{combine}_{days}_{lag}": Related(
+        "orders", "product_id", RETURN_RATE, window_days=days, lag_days=lag, combine=combine
+    )
+    for combine in ("mean", "max", "last")
+    for days, lag in ((20, 0), (30, 1), (31, 30))
+}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("names", [*((name,) for name in BOUNDED), tuple(BOUNDED)], ids="+".join)
+def test_keys_of_bounded_windows_have_the_values_that_pandas_computes(seed, names):
+    raw = company(seed)
+    features = {name: BOUNDED[name] for name in names}
+    timeline = Timeline(TABLES, features, TIMELINE.snapshots, TIMELINE.eligible)
+    found = build(timeline, raw, threads=1).to_pandas()
+    orders, returns = (
+        raw[name][raw[name].user_id.notna()].assign(
+            time=lambda rows: rows[["at", "known_at"]].max(axis=1)
+        )
+        for name in ("orders", "returns")
+    )
+    for row in found.to_dict("records"):
+        others = {
+            name: frame[frame.user_id != row["user_id"]]
+            for name, frame in (("orders", orders), ("returns", returns))
+        }
+        bought = orders[orders.user_id == row["user_id"]].dropna()
+        for name, feature in features.items():
+            keys = window(bought, row["as_of"], feature.window_days, feature.lag_days)
+            if feature.combine == "last":
+                keys = keys[keys.time == keys.time.max()].nlargest(1, "product_id")
+            rates = pd.Series(
+                [product_rate(others, product, row["as_of"]) for product in keys.product_id],
+                dtype=float,
+            )
+            wanted = rates.max() if feature.combine == "max" else rates.mean()
+            assert row[name] == pytest.approx(wanted, rel=1e-12, nan_ok=True), name
+
+
 def test_the_declaration_survives_json_and_counts_as_a_lookback():
     assert Timeline.from_json(TIMELINE.to_json()) == TIMELINE
     assert longest_windows(TIMELINE)["returns"] == ("return_rate", 90)

@@ -29,10 +29,12 @@ from churnkit.timeline.sql.expressions import (
 from churnkit.timeline.sql.source_rows import select_active, select_rows, step_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from churnkit.core.predicate import Where
     from churnkit.timeline.source_tables import Table
 
-__all__ = ["VALUE", "ActiveState", "LastValue", "sql_type"]
+__all__ = ["VALUE", "ActiveState", "LastValue", "first_day", "sql_type"]
 
 NEXT_DAY = "ck_next_day"
 VALUE = "ck_value"
@@ -156,6 +158,18 @@ class ActiveState:
         return exp.select(*columns).from_(ranked.subquery("k")).where(first)
 
 
+def first_day(days: SnapshotDays, features: Iterable[Windowed]) -> int | None:
+    """Return the first day of the features' windows on any date; None if one is unbounded.
+
+    A row before it is the last in no window, and the rows after it do not depend on it.
+    """
+    starts = [
+        None if one.window_days is None else days.numbers[0] - one.window_days - one.lag_days
+        for one in features
+    ]
+    return None if None in starts else min(one for one in starts if one is not None)
+
+
 @dataclass(frozen=True)
 class LastValue:
     """The last known value of a column, with the range of days on which it is the last.
@@ -175,6 +189,8 @@ class LastValue:
         Conditions on the rows.
     number
         Number of the step.
+    first_day
+        The first day that matters, see `first_day`; None for every day.
     """
 
     table: Table
@@ -182,6 +198,7 @@ class LastValue:
     column: str
     where: tuple[Where, ...]
     number: int | str
+    first_day: int | None = None
 
     @property
     def step(self) -> str:
@@ -214,6 +231,7 @@ class LastValue:
             .where(
                 all_of(
                     column(DAY) < literal(self.days.numbers[-1]),
+                    None if self.first_day is None else column(DAY) >= literal(self.first_day),
                     not_null(column(self.column)),
                     where_clause(self.where),
                 )

@@ -12,7 +12,7 @@ from churnkit.errors import RecipeError
 from churnkit.timeline.aggregations import Feature, Last
 from churnkit.timeline.feature_parts import Ratio, Related, base_features
 from churnkit.timeline.labels import ActiveSubscription, ActiveWithin, label_cause
-from churnkit.timeline.sql.as_of_state import VALUE, ActiveState, LastValue, sql_type
+from churnkit.timeline.sql.as_of_state import VALUE, ActiveState, LastValue, first_day, sql_type
 from churnkit.timeline.sql.expressions import (
     AS_OF,
     ENTITY,
@@ -244,11 +244,15 @@ class _Compiler:
         )
         if states:
             self.states[table.name] = ActiveState(table, self.days, states)
+        last: dict[tuple[Any, ...], list[Last]] = {}
         for feature in features:
             if isinstance(feature, Last):
-                number = len(self.last_values)
-                value = LastValue(table, self.days, feature.column, feature.conditions, number)
-                self.last_values.setdefault(_last_key(feature), value)
+                last.setdefault(_last_key(feature), []).append(feature)
+        for key, same in last.items():
+            self.last_values[key] = LastValue(
+                table, self.days, same[0].column, same[0].conditions, len(self.last_values),
+                first_day(self.days, same),
+            )  # fmt: skip
 
     def _aggregates(self, feature: Any) -> tuple[WindowAggregate, ...]:
         """List a feature's aggregates; columns without missing values share the count of rows."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from churnkit.timeline.feature_parts import Ratio, Related, base_features
-from churnkit.timeline.sql.as_of_state import VALUE, LastValue
+from churnkit.timeline.sql.as_of_state import VALUE, LastValue, first_day
 from churnkit.timeline.sql.expressions import (
     AS_OF,
     ENTITY,
@@ -89,7 +89,7 @@ class RelatedValues:
             table = timeline.table(rollup.table)
             queries = key_windows(
                 table, days, aggregates, key=rollup.key, by_customer=rollup.by_customer,
-                number=number,
+                number=number, within=self._within(rollup, aggregates),
             )  # fmt: skip
             for query in queries:
                 self.windows |= {(rollup, one): query for one in query.aggregates}
@@ -119,10 +119,32 @@ class RelatedValues:
             return (everyone,)
         return everyone, _Rollup(base.table, key, by_customer=True)
 
+    def _within(
+        self, rollup: _Rollup, aggregates: list[WindowAggregate]
+    ) -> tuple[tuple[int, int], ...]:
+        """List the windows of which a customer's row with the key is read; none for all rows."""
+        windows: set[tuple[int, int]] = set()
+        for feature in self.features:
+            bases = base_features([feature.feature])
+            if not any(rollup in self._rollups(base, feature.key) for base in bases) and (
+                rollup != _Rollup(feature.table, feature.key, by_customer=True)
+            ):
+                continue
+            if feature.table != rollup.table or feature.window_days is None:
+                return ()
+            windows.add((feature.window_days + feature.lag_days, feature.lag_days))
+        # Sums over the other customers need the rows of all; a window of all days restricts nothing.
+        is_sum = any(one.aggregate.kind == "sum" for one in aggregates)
+        starts = [one.start for one in aggregates]
+        longest = None if None in starts else max(start for start in starts if start is not None)
+        all_days = any((start, end) == (longest, 0) for start, end in windows)
+        return () if is_sum or all_days else tuple(sorted(windows))
+
     def _last(self, feature: Related) -> LastValue:
         table = self.timeline.table(feature.table)
         number = f"key{self.features.index(feature)}"
-        return LastValue(table, self.days, feature.key, feature.conditions, number)
+        first = first_day(self.days, [feature])
+        return LastValue(table, self.days, feature.key, feature.conditions, number, first)
 
     def _select_links(self, feature: Related) -> exp.Select:
         """Select customers, dates and keys, with the number of rows in the window."""
@@ -137,19 +159,28 @@ class RelatedValues:
                     on=last.matches(feature, "r", column(AS_OF, "d")),
                 )
             )
-        count = _link_count(feature)
-        query = self.windows[_Rollup(feature.table, feature.key, by_customer=True), count]
+        query, count = self._links(feature), _link_count(feature)
         rows = column(query.column_name(count))
         names = (column(ENTITY), column(AS_OF), aliased(column(feature.key), _KEY))
+        own = (column(query.column_name(one)) for one in query.aggregates)
         return (
-            exp.select(*names, aliased(rows, _ROWS))
+            exp.select(*names, aliased(rows, _ROWS), *own)
             .from_(step_table(query.step, "w"))
             .where(rows.copy() > literal(0))
         )
 
+    def _links(self, feature: Related) -> WindowQuery:
+        """Return the query with the customer's rows by key, in which links are counted."""
+        rollup = _Rollup(feature.table, feature.key, by_customer=True)
+        return self.windows[rollup, _link_count(feature)]
+
     def _select_value(self, feature: Related) -> exp.Query:
         joins: dict[str, tuple[str, exp.Expr | None]] = {}
+        if feature.combine != "last":
+            # The links have the aggregates of the customer's own rows of their table.
+            joins["l"] = (self._links(feature).step, None)
         value = as_double(self._value(feature.feature, feature.key, joins))
+        joins.pop("l", None)
         values = exp.select(
             column(ENTITY, "l"), column(AS_OF, "l"), column(_ROWS, "l"), aliased(value, VALUE)
         ).from_(self._select_links(feature).subquery("l"))
@@ -207,7 +238,9 @@ class RelatedValues:
     ) -> str:
         """Return the alias of a rollup's step, joining it on first use."""
         known = [alias for alias, (joined, _) in joins.items() if joined == step]
-        alias = known[0] if known else f"j{len(joins)}"
+        if known:
+            return known[0]
+        alias = f"j{len(joins)}"
         owner = ENTITY if not rollup.by_customer else rollup.key
         on = all_of(
             column(owner, alias).eq(column(_KEY, "l")),

@@ -57,6 +57,9 @@ class WindowQuery:
         Further columns of the groups.
     present
         Columns without which a row is ignored, in addition to those of the groups.
+    within
+        First and last days before a date, such as ``(90, 0)``: a group without a row in one of
+        these windows is left out on that date. All groups are in the result if there are none.
     """
 
     table: Table
@@ -65,6 +68,7 @@ class WindowQuery:
     name: str = ""
     by: tuple[str, ...] = ()
     present: tuple[str, ...] = ()
+    within: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def group(
@@ -129,6 +133,7 @@ class WindowQuery:
         """The days on which a window starts or ends, ascending."""
         offsets = {one.lag for one in self.aggregates}
         offsets |= {one.start for one in self.aggregates if one.start is not None}
+        offsets |= {offset for window in self.within for offset in window}
         return sorted({date - offset for date in self.days.numbers for offset in offsets})
 
     def _select_rows(self) -> exp.Select:
@@ -182,9 +187,22 @@ class WindowQuery:
         return (
             exp.select(*self._groups, aliased(literal(date), AS_OF), *values)
             .from_(step_table(rollup, "r"))
-            .where(all_of(_from(first), _before(last)))
+            .where(all_of(_from(first), _before(last), self._is_within(date, rollup)))
             .group_by(*self._groups)
         )
+
+    def _is_within(self, date: int, rollup: str) -> exp.Expr | None:
+        """Test that the group of a row of `r` has a row in one of the windows of `within`."""
+        if not self.within:
+            return None
+        names = (ENTITY, *self.by)
+        windows = (
+            exp.and_(_from(date - start, "k"), _before(date - end, "k"))
+            for start, end in self.within
+        )
+        same = (column(name, "k").eq(column(name, "r")) for name in names)
+        rows = exp.select(literal(1)).from_(step_table(rollup, "k"))
+        return exp.Exists(this=rows.where(*same, exp.or_(*windows)))
 
 
 def key_windows(
@@ -195,6 +213,7 @@ def key_windows(
     key: str,
     by_customer: bool,
     number: int,
+    within: tuple[tuple[int, int], ...] = (),
 ) -> list[WindowQuery]:
     """Group a table's aggregates by a key, or by customer and key.
 
@@ -212,20 +231,22 @@ def key_windows(
         Group by customer and key.
     number
         Number of the steps.
+    within
+        As of `WindowQuery`, for groups by customer and key.
     """
     # No table can have this name, as names that start with RESERVED are refused.
     name = f"{RESERVED}{number}"
     queries = WindowQuery.group(table, days, aggregates)
     if by_customer:
-        return [replace(query, name=name, by=(key,)) for query in queries]
+        return [replace(query, name=name, by=(key,), within=within) for query in queries]
     present = () if key == table.entity else (table.entity,)
     keyed = replace(table, entity=key)
     return [replace(query, table=keyed, name=name, present=present) for query in queries]
 
 
-def _from(day: int | None) -> exp.Expr | None:
-    return None if day is None else column(_INTERVAL) >= literal(day)
+def _from(day: int | None, alias: str | None = None) -> exp.Expr | None:
+    return None if day is None else column(_INTERVAL, alias) >= literal(day)
 
 
-def _before(day: int) -> exp.Expr:
-    return column(_INTERVAL) < literal(day)
+def _before(day: int, alias: str | None = None) -> exp.Expr:
+    return column(_INTERVAL, alias) < literal(day)
