@@ -7,25 +7,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from churnkit.core.predicate import Where
 from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import (
+from churnkit.timeline.features.aggregations import (
     Count,
-    Current,
-    CurrentSum,
-    DaysSince,
     DistinctDays,
-    Feature,
     Last,
     Max,
     Mean,
     Min,
-    OpenCount,
     Recency,
     Share,
     Sum,
     Tenure,
     Trend,
-    Windowed,
 )
+from churnkit.timeline.features.base import Feature, Windowed
+from churnkit.timeline.features.states import Current, CurrentSum, DaysSince, OpenCount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.errors import DataError, RecipeError
-from churnkit.timeline.aggregations import check_days
+from churnkit.timeline.features.base import check_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.contracts.parsing.scalars import BLANKS
 from churnkit.core.predicate import Where, as_conditions
 from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import check_days
+from churnkit.timeline.features.base import check_days
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

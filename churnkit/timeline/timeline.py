@@ -35,7 +35,7 @@ from churnkit.timeline.validation import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from churnkit.timeline.aggregations import Feature
+    from churnkit.timeline.features.base import Feature
 
 __all__ = ["TIMELINE_FORMAT", "Timeline"]
 

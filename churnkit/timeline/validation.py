@@ -6,20 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.predicate import Where
 from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import (
-    Count,
-    Current,
-    CurrentSum,
-    DaysSince,
-    Feature,
-    Last,
-    Mean,
-    OpenCount,
-    Share,
-    Sum,
-    Trend,
-)
 from churnkit.timeline.feature_parts import Ratio, Related, base_features
+from churnkit.timeline.features.aggregations import Count, Last, Mean, Share, Sum, Trend
+from churnkit.timeline.features.base import Feature
+from churnkit.timeline.features.states import Current, CurrentSum, DaysSince, OpenCount
 from churnkit.timeline.labels import (
     ActiveSubscription,
     ActiveWithin,

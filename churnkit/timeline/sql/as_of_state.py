@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from churnkit.timeline.aggregations import Current, CurrentSum, DaysSince, OpenCount, Windowed
+from churnkit.timeline.features.states import Current, CurrentSum, DaysSince, OpenCount
 from churnkit.timeline.sql.expressions import (
     AS_OF,
     DAY,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from churnkit.core.predicate import Where
+    from churnkit.timeline.features.base import Windowed
     from churnkit.timeline.source_tables import Table
 
 __all__ = ["VALUE", "ActiveState", "LastValue", "first_day", "sql_type"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from churnkit.errors import RecipeError
-from churnkit.timeline.aggregations import Feature, Last
 from churnkit.timeline.feature_parts import Ratio, Related, base_features
+from churnkit.timeline.features.aggregations import Last
 from churnkit.timeline.labels import ActiveSubscription, ActiveWithin, label_cause
 from churnkit.timeline.sql.as_of_state import VALUE, ActiveState, LastValue, first_day, sql_type
 from churnkit.timeline.sql.expressions import (
@@ -47,6 +47,7 @@ from churnkit.timeline.sql.source_rows import select_dates, step_table
 from churnkit.timeline.sql.window_aggregates import WindowQuery
 
 if TYPE_CHECKING:
+    from churnkit.timeline.features.base import Feature
     from churnkit.timeline.timeline import Timeline
 
 __all__ = ["DIALECTS", "CompiledTimeline", "compile_timeline", "render", "to_sql"]

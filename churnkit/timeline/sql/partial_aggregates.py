@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 
 from churnkit.core.predicate import Where
-from churnkit.timeline.aggregations import (
+from churnkit.timeline.features.aggregations import (
     Count,
     DistinctDays,
-    Feature,
     Max,
     Mean,
     Min,
@@ -33,6 +32,8 @@ from churnkit.timeline.sql.expressions import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from churnkit.timeline.features.base import Feature
 
 __all__ = ["PartialAggregate", "WindowAggregate", "divide", "feature_value", "window_aggregates"]
 

@@ -42,7 +42,7 @@ from churnkit.timeline.sql.window_aggregates import WindowQuery, key_windows
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from churnkit.timeline.aggregations import Feature
+    from churnkit.timeline.features.base import Feature
     from churnkit.timeline.timeline import Timeline
 
 __all__ = ["RelatedValues"]

@@ -1,0 +1,1 @@
+"""Features of a customer at a date, computed from the rows known before it."""
