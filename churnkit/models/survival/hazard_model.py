@@ -16,6 +16,7 @@ from churnkit.models.survival.validation import (
     check_follow_up,
     check_horizon,
     check_intervals,
+    check_number,
     check_width,
     number_customers,
 )
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["HazardModel"]
+
+_NUMERIC = (
+    "learning_rate", "num_leaves", "min_child_samples", "l2", "feature_fraction", "row_fraction",
+    "rounds", "max_rounds", "patience", "cv", "max_rows", "num_threads", "seed",
+)  # fmt: skip
 
 
 class HazardModel(BaseEstimator):
@@ -368,6 +374,9 @@ class HazardModel(BaseEstimator):
         from churnkit.trees import compile_booster
         from churnkit.trees.parsing.merge_boosters import average_trees
 
+        for name in _NUMERIC:
+            if not (name == "rounds" and self.rounds is None):
+                check_number(name, getattr(self, name))
         longest = float(follow_up.exit.max()) * self.width
         horizon = check_horizon(self.horizon, longest=longest, width=self.width)
         categories = categorical_columns(self, matrix)

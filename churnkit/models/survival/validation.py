@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,14 @@ from churnkit.models.training_rows import check_weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_follow_up", "check_horizon", "check_intervals", "check_width", "number_customers"]
+__all__ = [
+    "check_follow_up",
+    "check_horizon",
+    "check_intervals",
+    "check_number",
+    "check_width",
+    "number_customers",
+]
 
 # Intervals may overlap by this share of a period, from rounding of times.
 _ROUNDING = 1e-6
@@ -68,31 +76,50 @@ def check_follow_up(
     return FollowUp.from_times(ends, churned == 1, width=width, entry=starts, weight=weights)
 
 
-def check_width(width: float) -> float:
+def check_number(name: str, value: Any) -> float:
+    """Return a setting as a number.
+
+    Raises
+    ------
+    ModelDataError
+        Names the setting, if it is no number.
+
+    Examples
+    --------
+    >>> check_number("width", 7)
+    7.0
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise ModelDataError(f"{name} must be a number, got {type(value).__name__}")
+    return float(value)
+
+
+def check_width(width: Any) -> float:
     """Return the width of a period.
 
     Raises
     ------
     ModelDataError
-        If it is not positive.
+        If it is not a positive number.
     """
-    if not (np.isfinite(width) and width > 0):
-        raise ModelDataError(f"width must be positive, got {width}")
-    return float(width)
+    checked = check_number("width", width)
+    if not (np.isfinite(checked) and checked > 0):
+        raise ModelDataError(f"width must be positive, got {checked:g}")
+    return checked
 
 
-def check_horizon(horizon: float | None, *, longest: float, width: float) -> float:
+def check_horizon(horizon: Any, *, longest: float, width: float) -> float:
     """Return the horizon, by default the longest duration.
 
     Raises
     ------
     ModelDataError
-        If the horizon is not positive or spans too many periods, or if none is set and all
-        durations are 0.
+        If the horizon is not a positive number or spans too many periods, or if none is set and
+        all durations are 0.
     """
     if horizon is None and longest == 0.0:
         raise ModelDataError("all durations are 0: pass the time from the start, or set a horizon")
-    checked = longest if horizon is None else float(horizon)
+    checked = longest if horizon is None else check_number("horizon", horizon)
     if not 0 < checked <= MAX_PERIODS * width:
         raise ModelDataError(
             f"horizon must be positive and at most {MAX_PERIODS:,} periods, got {checked:g}"
