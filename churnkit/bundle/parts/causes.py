@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.bundle.parts.part_reader import check_part, read_document
 from churnkit.decisions.competing_risks import check_causes
 from churnkit.errors import BundleError, RecipeError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["cause_columns", "cause_shares", "read_causes", "refuse_unknown_causes", "write_causes"]
 
 _FILE = "causes.json"
-_TOLERANCE = 1e-12
 
 
 def cause_shares(
@@ -104,28 +103,14 @@ def read_causes(
     BundleError
         If they do not fit the contract, or the golden shares differ from those stored.
     """
-    if _FILE not in files:
-        if arrays:
-            raise BundleError(f"the bundle lacks {_FILE}: retrain")
+    settings = read_document(_FILE, files, arrays)
+    if settings is None:
         return None
     from churnkit.models.survival.competing_risks_scorer import CompetingRisksScorer
 
-    settings = json.loads(files[_FILE])
-    if not isinstance(settings, dict):
-        raise BundleError(f"{_FILE} is not a JSON object: retrain")
     causes = CompetingRisksScorer.from_arrays(settings, arrays)
-    if causes.n_features != features:
-        raise BundleError(
-            f"the causes of churn read {causes.n_features} columns, the contract encodes "
-            f"{features}: retrain"
-        )
-    if golden is not None:
-        with np.errstate(all="ignore"):
-            shares = cause_shares(causes, golden)
-        stored = arrays.get("golden", np.empty(0))
-        if stored.shape != shares.shape or not np.allclose(shares, stored, rtol=0, atol=_TOLERANCE):
-            raise BundleError(
-                "the causes of churn of the golden rows are not as they were when the bundle was "
-                "saved: this machine or this version of churnkit computes differently; retrain"
-            )
+    check_part(
+        "the hazard of the causes of churn", causes.n_features,
+        lambda rows: cause_shares(causes, rows), arrays, features=features, golden=golden,
+    )  # fmt: skip
     return causes

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from churnkit.errors import BundleError
+from churnkit.bundle.parts.part_reader import check_part, read_document
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.scorers.base import load_scorer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from churnkit.models.scorers.base import Scorer
@@ -23,7 +21,6 @@ __all__ = ["DOCUMENT", "EvaluationModel", "read_evaluation", "write_evaluation"]
 
 DOCUMENT = "evaluation.json"
 _CALIBRATION = "calibration_"
-_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -73,13 +70,9 @@ def read_evaluation(
     BundleError
         If it does not fit the contract, or the golden scores differ from those stored.
     """
-    if DOCUMENT not in files:
-        if arrays:
-            raise BundleError(f"the bundle lacks {DOCUMENT}: retrain")
+    document = read_document(DOCUMENT, files, arrays)
+    if document is None:
         return None
-    document = json.loads(files[DOCUMENT])
-    if not isinstance(document, dict):
-        raise BundleError(f"{DOCUMENT} is not a JSON object: retrain")
     own = {n: a for n, a in arrays.items() if not n.startswith(_CALIBRATION)}
     calibration = {
         n.removeprefix(_CALIBRATION): a for n, a in arrays.items() if n.startswith(_CALIBRATION)
@@ -88,23 +81,8 @@ def read_evaluation(
         load_scorer(document["kind"], document["settings"], own),
         Calibration.from_arrays(document["calibration"], calibration),
     )
-    if model.scorer.n_features != features:
-        raise BundleError(
-            f"the tested model reads {model.scorer.n_features} columns, the contract encodes "
-            f"{features}: retrain"
-        )
-    if golden is not None:
-        _check_golden(model, golden, arrays.get("golden", np.empty(0)))
+    check_part(
+        "the tested model", model.scorer.n_features, model.probabilities, arrays,
+        features=features, golden=golden,
+    )  # fmt: skip
     return model
-
-
-def _check_golden(
-    model: EvaluationModel, golden: NDArray[np.float64], stored: NDArray[Any]
-) -> None:
-    with np.errstate(all="ignore"):
-        scores = model.probabilities(golden)
-    if stored.shape != scores.shape or not np.allclose(scores, stored, rtol=0, atol=_TOLERANCE):
-        raise BundleError(
-            "the tested model does not score the golden rows as it did when the bundle was saved: "
-            "this machine or this version of churnkit computes differently; retrain"
-        )

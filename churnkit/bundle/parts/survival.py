@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.errors import BundleError, RecipeError
+from churnkit.bundle.parts.part_reader import check_part, read_document
+from churnkit.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 _FILE = "hazard.json"
-_TOLERANCE = 1e-12
 
 
 def write_hazard(
@@ -56,32 +55,18 @@ def read_hazard(
     BundleError
         If it does not fit the contract, or the golden scores differ from those stored.
     """
-    if _FILE not in files:
-        if arrays:
-            raise BundleError(f"the bundle lacks {_FILE}: retrain")
+    settings = read_document(_FILE, files, arrays)
+    if settings is None:
         return None
     from churnkit.models.survival.competing_risks_scorer import CompetingRisksScorer
     from churnkit.models.survival.scorer import HazardScorer
 
-    settings = json.loads(files[_FILE])
-    if not isinstance(settings, dict):
-        raise BundleError(f"{_FILE} is not a JSON object: retrain")
     kind = CompetingRisksScorer if "causes" in settings else HazardScorer
     hazard = kind.from_arrays(settings, arrays)
-    if hazard.n_features != features:
-        raise BundleError(
-            f"the hazard model reads {hazard.n_features} columns, the contract encodes {features}: "
-            "retrain"
-        )
-    if golden is not None:
-        with np.errstate(all="ignore"):
-            scores = hazard.raw_score(golden)
-        stored = arrays.get("golden", np.empty(0))
-        if stored.shape != scores.shape or not np.allclose(scores, stored, rtol=0, atol=_TOLERANCE):
-            raise BundleError(
-                "the hazard model does not score the golden rows as it did when the bundle was "
-                "saved: this machine or this version of churnkit computes differently; retrain"
-            )
+    check_part(
+        "the hazard model", hazard.n_features, hazard.raw_score, arrays, features=features,
+        golden=golden,
+    )  # fmt: skip
     return hazard
 
 
