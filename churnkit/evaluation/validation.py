@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EvaluationError",
+    "check_customers",
     "check_groups",
     "check_outcome",
     "check_probability",
@@ -107,6 +108,24 @@ def check_groups(group: ArrayLike) -> tuple[NDArray[Any], NDArray[np.intp]]:
     except TypeError:
         raise EvaluationError("group has texts and numbers: make all of them texts") from None
     return names, positions
+
+
+def check_customers(customers: ArrayLike | None, *, rows: int) -> NDArray[np.intp] | None:
+    """Return codes of the customers from 0, (n,); None if each has one row.
+
+    Examples
+    --------
+    >>> check_customers(["b", "a", "b"], rows=3)
+    array([1, 0, 1])
+    """
+    if customers is None:
+        return None
+    names, codes = check_groups(customers)
+    if len(codes) != rows:
+        raise EvaluationError(
+            f"customers has {len(codes)} values for {rows} rows: pass one per row"
+        )
+    return None if len(names) == rows else codes
 
 
 def check_outcome(y: ArrayLike) -> NDArray[np.float64]:

@@ -21,7 +21,11 @@ LEVEL = 0.95
 
 
 def resampled_counts(
-    outcome: NDArray[np.float64], *, resamples: int, seed: int
+    outcome: NDArray[np.float64],
+    *,
+    resamples: int,
+    seed: int,
+    customers: NDArray[np.intp] | None = None,
 ) -> Iterator[NDArray[np.float64]]:
     """Yield how often each row is drawn; resamples without both classes are redrawn.
 
@@ -35,6 +39,7 @@ def resampled_counts(
         Number of resamples.
     seed
         The same seed yields the same counts.
+    customers : (n,) codes from 0, without gaps; all rows of a customer are drawn together
 
     Yields
     ------
@@ -48,12 +53,15 @@ def resampled_counts(
     if resamples < 2:
         raise EvaluationError(f"resamples must be at least 2, got {resamples}")
     rng = np.random.default_rng(seed)
-    rows = len(outcome)
+    drawn = len(outcome) if customers is None else int(customers.max()) + 1
     for _ in range(resamples):
-        churners = 0.0
+        churners, rows = 0.0, 0.0
         while not 0 < churners < rows:
-            counts = np.bincount(rng.integers(rows, size=rows), minlength=rows).astype(np.float64)
-            churners = float(counts @ outcome)
+            counts = np.bincount(rng.integers(drawn, size=drawn), minlength=drawn).astype(
+                np.float64
+            )
+            counts = counts if customers is None else counts[customers]
+            churners, rows = float(counts @ outcome), float(counts.sum())
         yield counts
 
 

@@ -12,7 +12,7 @@ from churnkit.core.stats.gamma_interval import event_mean_interval
 from churnkit.evaluation.classification.bootstrap import percentile_interval, resampled_counts
 from churnkit.evaluation.classification.metrics import METRICS, find_metric
 from churnkit.evaluation.classification.score_order import RankedOutcomes
-from churnkit.evaluation.validation import check_outcome, check_weight
+from churnkit.evaluation.validation import check_customers, check_outcome, check_weight
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +85,7 @@ def compare(
     *,
     metric: str = "log_loss",
     sample_weight: ArrayLike | None = None,
+    customers: ArrayLike | None = None,
     seed: int = 0,
     resamples: int = 500,
 ) -> Comparison:
@@ -100,6 +101,8 @@ def compare(
         A name of `churnkit.evaluation.METRICS`.
     sample_weight : (n,)
         Weights of the rows.
+    customers : (n,)
+        The customer of each row, if customers have several: their rows depend on each other.
     seed
         The same seed gives the same interval.
     resamples
@@ -130,14 +133,16 @@ def compare(
     measure = find_metric(metric)
     outcome = check_outcome(y)
     weight = check_weight(sample_weight, rows=len(outcome))
+    codes = check_customers(customers, rows=len(outcome))
     rankings = (RankedOutcomes(outcome, new), RankedOutcomes(outcome, old))
     values = [measure.compute(ranked.group(weight)) for ranked in rankings]
     if measure.losses is not None:
         losses = [measure.losses(outcome, np.asarray(p, dtype=np.float64)) for p in (new, old)]
-        gain = mean_interval(losses[1] - losses[0], weight)
+        gain = mean_interval(losses[1] - losses[0], weight, codes)
     else:
         replicates = np.empty(resamples)
-        for at, counts in enumerate(resampled_counts(outcome, resamples=resamples, seed=seed)):
+        draws = resampled_counts(outcome, resamples=resamples, seed=seed, customers=codes)
+        for at, counts in enumerate(draws):
             drawn = counts if weight is None else counts * weight
             pair = [measure.compute(ranked.group(drawn)) for ranked in rankings]
             replicates[at] = measure.sign * (pair[0] - pair[1])
@@ -145,7 +150,11 @@ def compare(
     return Comparison(metric=metric, new=values[0], old=values[1], gain=gain)
 
 
-def mean_interval(rows: NDArray[np.float64], weight: NDArray[np.float64] | None) -> Interval:
+def mean_interval(
+    rows: NDArray[np.float64],
+    weight: NDArray[np.float64] | None,
+    customers: NDArray[np.intp] | None = None,
+) -> Interval:
     """Return the weighted mean of row losses, or of their differences, with gamma limits.
 
     Examples
@@ -154,7 +163,7 @@ def mean_interval(rows: NDArray[np.float64], weight: NDArray[np.float64] | None)
     0.500 (0.406 to 0.615)
     """
     if weight is None:
-        return event_mean_interval(np.zeros(len(rows)), np.ones(len(rows)), rows)
+        return event_mean_interval(np.zeros(len(rows)), np.ones(len(rows)), rows, cluster=customers)
     share = weight / weight.mean()
     mean = float((share * rows).mean())
-    return event_mean_interval(mean * (1 - share), share, rows)
+    return event_mean_interval(mean * (1 - share), share, rows, cluster=customers)

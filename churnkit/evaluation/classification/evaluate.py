@@ -17,7 +17,7 @@ from churnkit.evaluation.classification.bootstrap import (
 from churnkit.evaluation.classification.compare import mean_interval
 from churnkit.evaluation.classification.metrics import METRICS
 from churnkit.evaluation.classification.score_order import RankedOutcomes
-from churnkit.evaluation.validation import check_outcome, check_weight
+from churnkit.evaluation.validation import check_customers, check_outcome, check_weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,6 +104,7 @@ def evaluate(
     *,
     baseline: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
+    customers: ArrayLike | None = None,
     seed: int = 0,
     resamples: int = 200,
 ) -> Evaluation:
@@ -119,6 +120,8 @@ def evaluate(
         Probabilities of a simpler model, measured on the same resamples.
     sample_weight : (n,)
         Weights of the rows.
+    customers : (n,)
+        The customer of each row, if customers have several: their rows depend on each other.
     seed
         The same seed gives the same intervals.
     resamples
@@ -151,16 +154,18 @@ def evaluate(
     """
     outcome = check_outcome(y)
     weight = check_weight(sample_weight, rows=len(outcome))
+    codes = check_customers(customers, rows=len(outcome))
     predictions = [probability] if baseline is None else [probability, baseline]
     rankings = [RankedOutcomes(outcome, scores) for scores in predictions]
     resampled = [name for name, metric in METRICS.items() if metric.losses is None]
     replicates = np.empty((len(rankings), len(resampled), resamples))
-    for at, counts in enumerate(resampled_counts(outcome, resamples=resamples, seed=seed)):
+    resampling = resampled_counts(outcome, resamples=resamples, seed=seed, customers=codes)
+    for at, counts in enumerate(resampling):
         drawn = counts if weight is None else counts * weight
         for which, ranked in enumerate(rankings):
             groups = ranked.group(drawn)
             replicates[which, :, at] = [METRICS[name].compute(groups) for name in resampled]
-    size = min(outcome.sum(), len(outcome) - outcome.sum())
+    size = float(min(_count(outcome == 1, codes), _count(outcome == 0, codes)))
     measured = []
     for scores, ranked, draws in zip(predictions, rankings, replicates, strict=True):
         groups = ranked.group(weight)
@@ -169,7 +174,7 @@ def evaluate(
         measured.append(
             {
                 name: replace(
-                    mean_interval(metric.losses(outcome, risk), weight),
+                    mean_interval(metric.losses(outcome, risk), weight, codes),
                     value=metric.compute(groups),
                 )
                 if metric.losses is not None
@@ -184,6 +189,10 @@ def evaluate(
         churners=int(outcome.sum()),
         resamples=resamples,
     )
+
+
+def _count(rows: NDArray[np.bool_], customers: NDArray[np.intp] | None) -> int:
+    return int(rows.sum() if customers is None else len(np.unique(customers[rows])))
 
 
 def _interval(

@@ -19,7 +19,7 @@ __all__ = ["compare_refits", "evaluate_refit"]
 _FIT_VARIANCE = 50.0
 
 
-def evaluate_refit(evaluation: Evaluation) -> Evaluation:
+def evaluate_refit(evaluation: Evaluation, *, rarer: int | None = None) -> Evaluation:
     """Widen the intervals of out-of-fold predictions to those of a refit on all rows.
 
     An interval of `evaluate` holds for fixed predictions. The refitted model differs from the
@@ -31,6 +31,8 @@ def evaluate_refit(evaluation: Evaluation) -> Evaluation:
     ----------
     evaluation
         Of predictions by models that were each fitted without the row's fold.
+    rarer
+        Number of customers of the rarer outcome, if customers have several rows.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def evaluate_refit(evaluation: Evaluation) -> Evaluation:
     >>> print(crossed.metrics["log_loss"], evaluate_refit(crossed).metrics["log_loss"])
     0.223 (0.223 to 0.230) 0.223 (0.223 to 0.233)
     """
-    factor = _factor(evaluation.rows, evaluation.churners)
+    factor = _factor(rarer or min(evaluation.churners, evaluation.rows - evaluation.churners))
 
     def widen(metrics: dict[str, Interval]) -> dict[str, Interval]:
         return {
@@ -64,33 +66,33 @@ def evaluate_refit(evaluation: Evaluation) -> Evaluation:
     )
 
 
-def compare_refits(comparison: Comparison, *, rows: int, churners: int) -> Comparison:
+def compare_refits(comparison: Comparison, *, rarer: int) -> Comparison:
     """Widen the interval of a gain in the same way.
 
     Parameters
     ----------
     comparison
         Of two sets of out-of-fold predictions.
-    rows, churners
-        Number of customers, and of churners among them.
+    rarer
+        Number of customers who churned, or who stayed, whichever is smaller.
 
     Examples
     --------
     >>> from churnkit.evaluation import compare
     >>> y = [0, 1, 1, 0, 1] * 20
     >>> crossed = compare(y, [0.2, 0.7, 0.6, 0.4, 0.5] * 20, [0.6] * 100, seed=0)
-    >>> wide = compare_refits(crossed, rows=100, churners=60)
+    >>> wide = compare_refits(crossed, rarer=40)
     >>> wide.gain.low < crossed.gain.low, wide.gain.value == crossed.gain.value
     (True, True)
     """
     gain = comparison.gain
-    factor = _factor(rows, churners)
+    factor = _factor(rarer)
     low, high = (gain.value + factor * (limit - gain.value) for limit in (gain.low, gain.high))
     return replace(comparison, gain=Interval(gain.value, low, high))
 
 
-def _factor(rows: int, churners: int) -> float:
-    return float((1 + _FIT_VARIANCE / max(min(churners, rows - churners), 1)) ** 0.5)
+def _factor(rarer: int) -> float:
+    return float((1 + _FIT_VARIANCE / max(rarer, 1)) ** 0.5)
 
 
 def _widen(interval: Interval, factor: float, *, top: float | None) -> Interval:

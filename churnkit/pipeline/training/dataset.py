@@ -25,7 +25,7 @@ from churnkit.core.io.table_sources import read_table
 from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.pipeline.checks.leakage import refuse_leaking_features
-from churnkit.pipeline.training.holdout_folds import number_folds
+from churnkit.pipeline.training.holdout_folds import split_rows
 from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
 from churnkit.timeline import build, repeat_weights
 from churnkit.timeline.data_coverage import first_timestamps, longest_windows
@@ -78,6 +78,12 @@ class Part:
         """Number of distinct customers."""
         return len(self.y) if self.customers is None else len(np.unique(self.customers))
 
+    @property
+    def rarer_count(self) -> int:
+        """Number of distinct customers who churned, or who stayed, whichever is smaller."""
+        ids = np.arange(len(self.y)) if self.customers is None else self.customers
+        return min(len(np.unique(ids[self.y == outcome])) for outcome in (0, 1))
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -98,10 +104,13 @@ class TrainingData:
     left_out
         Numbers of rows left out, one sentence per reason.
     folds
-        Number of the test fold of each row of `full`, shape (n,), where 0 is `test`; None if only
-        `test` is held out.
+        Number of the test fold of each row of `tested`, where 0 is `test`; None if only `test` is
+        held out.
     cross_tested
-        All rows with the weights of a test; None if only `test` is held out.
+        Tested rows of all folds, with the weights of a test; None if only `test` is held out.
+    later_trains
+        Training rows of the folds after the first, if each selects its settings on its own rows;
+        else the settings are selected once on `full`.
     """
 
     contract: Contract
@@ -113,10 +122,11 @@ class TrainingData:
     left_out: tuple[str, ...] = ()
     folds: NDArray[np.intp] | None = None
     cross_tested: Part | None = None
+    later_trains: tuple[Part, ...] = ()
 
     @property
     def tested(self) -> Part:
-        """Rows of the verdict: all, each scored by a model without its fold, or `test`."""
+        """Rows of the verdict: of all folds, each scored by a model without it, or `test`."""
         return self.test if self.cross_tested is None else self.cross_tested
 
 
@@ -193,9 +203,12 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     labels, _ = encode_label(contract, parsed)
     ids = customer_ids(table, contract.entity.name)
     customers = np.array(ids)
-    is_train, is_test = _split(recipe, table, recipe.split.is_test(ids), labels)
+    rows = split_rows(recipe, contract, table, ids, labels)
     repeated = customers if recipe.timeline is not None else None
-    recipe.needs.refuse_few(recipe.name, labels, is_train, is_test, repeated)
+    # Survival and causes are tested on the first fold alone.
+    is_first = rows.folds is None or recipe.lifetime is not None or contract.cause is not None
+    is_tested = rows.test if is_first else rows.is_tested
+    recipe.needs.refuse_few(recipe.name, labels, rows.train, is_tested, repeated)
     if contract.as_of is not None:
         dates = table[contract.as_of.name].to_pylist()
         recipe.needs.refuse_immature(recipe.name, contract.as_of.name, dates, labels)
@@ -209,12 +222,11 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         selected = Part(table.filter(pa.array(rows)), features[rows], labels[rows])
         return _weight_repeats(selected, customers[rows], dates)
 
-    train, test = part(is_train), _weight_to_population(part(is_test), recipe)
+    train, test = part(rows.train), _weight_to_population(part(rows.test), recipe)
     full = _weight_repeats(Part(table, features, labels), customers, dates)
     waived = refuse_leaking_features(
-        contract, customers[is_train].tolist(), train.X, train.y, waive=recipe.waive
+        contract, customers[rows.train].tolist(), train.X, train.y, waive=recipe.waive
     )
-    folds = number_folds(recipe, contract, table, ids)
     return TrainingData(
         contract,
         train,
@@ -223,8 +235,9 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
         _digest(contract, table),
         waived,
         describe_left_out(left_out),
-        folds,
-        None if folds is None else _weight_to_population(full, recipe),
+        None if rows.folds is None else rows.folds[rows.is_tested],
+        None if rows.folds is None else _weight_to_population(part(rows.is_tested), recipe),
+        tuple(part(learned) for learned in rows.later_folds()),
     )
 
 
@@ -246,23 +259,6 @@ def _learn_fills(contract: Contract, features: NDArray[np.float64]) -> Contract:
 def _typical(numbers: NDArray[np.float64]) -> float:
     """Return the median with three significant digits."""
     return float(f"{np.percentile(numbers, 50, method='lower'):.3g}")
-
-
-def _split(
-    recipe: Recipe, table: pa.Table, held_out: NDArray[np.bool_], left: NDArray[np.int8]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Split rows by customer, and with a timeline forward in time."""
-    timeline = recipe.timeline
-    if timeline is None or timeline.label is None:
-        return ~held_out, held_out
-    return recipe.split.sides(
-        held_out, _dates(table, timeline), left=left, mature_days=timeline.label.mature_days
-    )
-
-
-def _dates(table: pa.Table, timeline: Timeline) -> NDArray[np.datetime64]:
-    dates: NDArray[np.datetime64] = np.asarray(table[timeline.as_of].cast(pa.timestamp("us")))
-    return dates
 
 
 def _repeat_dates(recipe: Recipe, contract: Contract, customers: NDArray[np.str_]) -> str | None:

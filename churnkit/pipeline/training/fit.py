@@ -1,7 +1,8 @@
 """Fit a recipe's model and the baseline rule, and evaluate both on customers they have not seen.
 
-The registered model is fitted on all rows. It is evaluated by models of the same settings: one per
-test fold, fitted without the customers of that fold.
+The registered model is fitted on all rows. It is evaluated by models fitted without the customers
+of a test fold, one per fold: of the same settings, or, where candidates are compared forward in
+time, of settings selected without these customers too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from churnkit.evaluation.classification.fit_interval import evaluate_refit
 from churnkit.pipeline.training.fit_params import fit_arguments, monotone_signs, store_trials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -139,10 +140,11 @@ def fit(
         probability,
         baseline=rule,
         sample_weight=data.tested.weight,
+        customers=data.tested.customers,
         seed=recipe.seed,
     )
     if data.folds is not None:
-        evaluation = evaluate_refit(evaluation)
+        evaluation = evaluate_refit(evaluation, rarer=data.tested.rarer_count)
     return Fitted(model, fold_models[0], probability, rule, rule_says, evaluation, fold_models)
 
 
@@ -150,11 +152,17 @@ def _fit_models(
     model: Any, data: TrainingData, progress: Callable[[str], None]
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return the model fitted on all rows, and one without the customers of each test fold."""
-    full, arguments = data.full, fit_arguments(model, data, progress=progress)
-    if data.folds is None:
-        model.fit(data.train.X, data.train.y, **arguments)
+    full = data.full
+    if data.folds is None or data.later_trains:
+        model.fit(
+            data.train.X,
+            data.train.y,
+            **fit_arguments(model, data.contract, data.train, progress=progress),
+        )
+        others = _fit_later_folds(model, data, progress)
         progress(f"fitting the registered model on all {full.customer_count:,} customers")
-        return model.refit(full.X, full.y, full.weight), (model,)
+        return model.refit(full.X, full.y, full.weight), (model, *others)
+    arguments = fit_arguments(model, data.contract, full, progress=progress)
     own_folds = {
         name: value for name, value in model.get_params(deep=False).items() if name == "cv"
     }
@@ -175,6 +183,21 @@ def _fit_models(
     return model, tuple(fold_models)
 
 
+def _fit_later_folds(
+    model: Any, data: TrainingData, progress: Callable[[str], None]
+) -> Iterator[Any]:
+    """Yield a model of each later fold, with settings that its own training rows select."""
+    from sklearn.base import clone
+
+    for number, part in enumerate(data.later_trains, 2):
+        progress(
+            f"testing on fold {number} of {len(data.later_trains) + 1}: selecting and fitting on "
+            "the other customers"
+        )
+        arguments = fit_arguments(model, data.contract, part, progress=lambda _: None)
+        yield clone(model).fit(part.X, part.y, **arguments)
+
+
 def _score_unseen(
     recipe: Recipe, data: TrainingData, fold_models: tuple[Any, ...]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
@@ -182,13 +205,17 @@ def _score_unseen(
     if data.folds is None:
         rule, says = _fit_rule(recipe, data, data.train.X, data.train.y)
         return fold_models[0].predict_proba(data.test.X)[:, 1], rule(data.test.X), says
-    X, y = data.full.X, data.full.y
+    X, y = data.tested.X, data.tested.y
     probability, by_rule = np.empty(len(y)), np.empty(len(y))
-    for number, model in zip(np.unique(data.folds), fold_models, strict=True):
+    trains = (data.train, *data.later_trains)
+    for at, (number, model) in enumerate(zip(np.unique(data.folds), fold_models, strict=True)):
         unseen = data.folds == number
         probability[unseen] = model.predict_proba(X[unseen])[:, 1]
-        by_rule[unseen] = _fit_rule(recipe, data, X[~unseen], y[~unseen])[0](X[unseen])
-    return probability, by_rule, _fit_rule(recipe, data, X, y)[1]
+        rows, outcome = X[~unseen], y[~unseen]
+        if data.later_trains:
+            rows, outcome = trains[at].X, trains[at].y
+        by_rule[unseen] = _fit_rule(recipe, data, rows, outcome)[0](X[unseen])
+    return probability, by_rule, _fit_rule(recipe, data, data.full.X, data.full.y)[1]
 
 
 def _configure_model(recipe: Recipe, data: TrainingData) -> Any:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.contracts.contract import Contract
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.dataset import Part
 
 __all__ = ["fit_arguments", "monotone_signs", "store_trials"]
 
@@ -58,7 +58,7 @@ def monotone_signs(
 
 
 def fit_arguments(
-    model: Any, data: TrainingData, *, progress: Callable[[str], None]
+    model: Any, contract: Contract, train: Part, *, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Return the arguments of `fit` besides rows and labels that the model accepts.
 
@@ -66,10 +66,9 @@ def fit_arguments(
     three dates: the times, so that candidates are compared forward in time.
     """
     arguments: dict[str, Any] = {"progress": progress}
-    train = data.train if data.folds is None else data.full
     if train.weight is not None:
         arguments |= {"sample_weight": train.weight, "groups": train.customers}
-    as_of = data.contract.as_of
+    as_of = contract.as_of
     if as_of is not None and as_of.name in train.table.column_names:
         times = _dense_ranks(train.table[as_of.name])
         if len(np.unique(times)) >= _MIN_DATES:

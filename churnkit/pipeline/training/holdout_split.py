@@ -22,6 +22,8 @@ _BUCKETS = 2**32
 _MAX_FOLDS = 10
 # With fewer churners in the test a model is hardly distinguishable from the baseline.
 _TEST_CHURNERS = 50
+# Of all folds together, where each is tested: as many as are advised for a validation.
+_CROSSED_CHURNERS = 100
 _TRAIN_CHURNERS_PER_TEST_CHURNER = 3
 
 
@@ -33,8 +35,8 @@ class Split:
     customers. So the tested models of a champion and of a challenger were fitted without the
     customers that both are compared on.
 
-    Without dates each fold is held out once, so that every customer is tested. The first fold is
-    the share `test`. Where the test is forward in time, only the first fold is held out.
+    Each fold is held out once, so that every customer is tested. The first fold is the share
+    `test`; it alone is held out of large tables, see `split_rows`.
 
     Parameters
     ----------
@@ -47,7 +49,8 @@ class Split:
         With a timeline, the number of last dates that are tested. The other customers are
         learned from at earlier dates whose outcome was known by then. 0 trains and tests at all
         dates. By default the last date is tested, and dates before it until 50 churners are in
-        the test, as long as three times as many remain for training.
+        the test (100 if all folds are tested), as long as three times as many as in the test of
+        one fold remain for training.
 
     Raises
     ------
@@ -114,6 +117,7 @@ class Split:
         *,
         left: NDArray[np.int8],
         mature_days: int,
+        is_crossed: bool = False,
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Split rows with dates by customer and forward in time.
 
@@ -127,6 +131,8 @@ class Split:
             1 for customers who churned, shape (n,).
         mature_days
             Days from a row's date until its outcome is known: gap, horizon and grace.
+        is_crossed
+            True if the other folds are tested too, so that fewer dates have enough churners.
 
         Returns
         -------
@@ -159,14 +165,15 @@ class Split:
             )
         if self.dates is not None:
             return sides
+        enough = _CROSSED_CHURNERS if is_crossed else _TEST_CHURNERS
         for earlier in moments[-2::-1]:
-            if left[sides[1]].sum() >= _TEST_CHURNERS:
+            if left[as_of >= first if is_crossed else sides[1]].sum() >= enough:
                 break
             train, test = _split_at(held_out, as_of, earlier, mature_days)
             needed = _TRAIN_CHURNERS_PER_TEST_CHURNER * max(left[test].sum(), 1)
             if left[train].sum() < needed:
                 break
-            sides = train, test
+            sides, first = (train, test), earlier
         return sides
 
 

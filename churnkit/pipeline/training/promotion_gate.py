@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,10 +52,11 @@ class GateResult(Result):
 class PromotionGate:
     """Promote a model only if it beats the baseline rule and the champion.
 
-    Against both, the whole paired interval of the gain must be positive (see
-    `churnkit.evaluation.compare`): a model that is ahead of the champion by chance alone is not
-    promoted. With the log loss it must beat the overall churn rate in the same way. A model with
-    the champion's scores and other actions is judged by its actions in place of the champion.
+    Against the champion, the whole paired interval of the gain must be positive (see
+    `churnkit.evaluation.compare`): a model that is ahead by chance alone is not promoted. So it is
+    against the baseline rule. With the log loss, it is instead the gain over the overall churn rate
+    that must be positive beyond chance; the estimated gain over the rule must be positive. A model
+    with the champion's scores and other actions is judged by its actions in place of the champion.
 
     Parameters
     ----------
@@ -85,6 +87,7 @@ class PromotionGate:
         rule: str,
         seed: int,
         sample_weight: NDArray[Any] | None = None,
+        customers: NDArray[Any] | None = None,
         actions: ActionsVerdict | None = None,
         cross_fitted: bool = False,
     ) -> GateResult:
@@ -102,7 +105,9 @@ class PromotionGate:
         seed
             Seed of the resamples.
         sample_weight
-            Weight of each customer, shape (n,).
+            Weight of each row, shape (n,).
+        customers
+            Customer of each row, shape (n,); None if each has one row.
         actions
             Verdict on actions that differ from the champion's, see `judge_actions`; None if they
             are the same. It decides for a model with the champion's scores.
@@ -118,22 +123,26 @@ class PromotionGate:
 
         def compare_with(other: NDArray[Any], rows: NDArray[np.bool_]) -> Comparison:
             weight = None if sample_weight is None else sample_weight[rows]
+            ids = None if customers is None else customers[rows]
             compared = compare(
                 y[rows],
                 probability[rows],
                 other[rows],
                 metric=self.metric,
                 sample_weight=weight,
+                customers=ids,
                 seed=seed,
             )
-            if not cross_fitted:
-                return compared
-            return compare_refits(compared, rows=int(rows.sum()), churners=int(y[rows].sum()))
+            return (
+                compare_refits(compared, rarer=_rarer(y[rows], ids)) if cross_fitted else compared
+            )
 
         everybody = np.ones(len(y), dtype=np.bool_)
         with_rule = compare_with(baseline, everybody)
-        passed = with_rule.verdict == "better"
-        says = [f"{_verdict(passed)} against the baseline rule ({rule}): {with_rule}"]
+        is_shown = with_rule.verdict == "better"
+        passed = is_shown or (self.metric == _LOG_LOSS and with_rule.gain.value > 0)
+        ahead = "ahead, but " if passed and not is_shown else ""
+        says = [f"{_verdict(passed)} against the baseline rule ({rule}): {ahead}{with_rule}"]
         with_champion, decisive = None, None
         unseen = everybody if champion is None else ~np.isnan(champion)
         if champion is not None and np.unique(y[unseen]).size < 2:
@@ -159,15 +168,41 @@ class PromotionGate:
             # A rule may be worse than no rule, in tables of noise.
             rate = np.full(len(y), np.average(y, weights=sample_weight))
             with_rate = compare_with(rate, everybody)
-            if with_rate.verdict != "better":
-                says.append(f"FAILED against the overall churn rate: {with_rate}")
-                passed = False
+            beats_rate = with_rate.verdict == "better"
+            passed = passed and beats_rate
+            if not beats_rate or not is_shown:
+                advice = "" if beats_rate else _advise(with_rate, _rarer(y, customers))
+                says.append(
+                    f"{_verdict(beats_rate)} against the overall churn rate: {with_rate}{advice}"
+                )
         return GateResult(passed, with_rule, with_champion, tuple(says), decisive)
 
 
 def _is_same(probability: NDArray[Any], champion: NDArray[Any]) -> bool:
     rows = ~np.isnan(champion)
     return np.array_equal(probability[rows], champion[rows])
+
+
+def _rarer(y: NDArray[Any], customers: NDArray[Any] | None) -> int:
+    """Return the number of customers who churned, or who stayed, whichever is smaller."""
+    ids = np.arange(len(y)) if customers is None else customers
+    return min(len(np.unique(ids[y == outcome])) for outcome in (0, 1))
+
+
+def _advise(with_rate: Comparison, rarer: int) -> str:
+    """Return whether there is nothing to learn, or too few customers to show what was learned."""
+    gain = with_rate.gain
+    if gain.value <= 0:
+        return (
+            ". These features do not predict the label: check the label and its dates, or add "
+            "tables and columns of what customers did before"
+        )
+    # The width of an interval falls with the square root of the number of customers.
+    needed = math.ceil(rarer * ((gain.value - gain.low) / gain.value) ** 2)
+    return (
+        f". The gain is positive but uncertain: {rarer:,} test customers of the rarer outcome are "
+        f"too few, about {needed:,} show a gain of this size. Use a longer period or more customers"
+    )
 
 
 def _verdict(passed: bool) -> str:  # noqa: FBT001 - the only argument

@@ -112,9 +112,9 @@ def train(
 ) -> TrainingResult:
     """Train a recipe's model, evaluate it, and promote it if it passes its gate.
 
-    The registered model is fitted on all customers. It is evaluated by models of the same
-    settings, each fitted without the customers that it is tested on: without dates one for each
-    fold of customers, so that all are tested; with dates one on earlier dates. The bundle also
+    The registered model is fitted on all customers. It is evaluated by models that are each fitted
+    without the customers that they are tested on, one for each fold of customers, so that all are
+    tested; with a timeline, on earlier dates. Large tables have one such model. The bundle also
     holds the first of them, which later versions are compared with. The run is logged to MLflow;
     the version gets the alias ``challenger``, and ``champion`` if it passes.
 
@@ -185,6 +185,7 @@ def train(
             scores,
             rule=fitted.rule_says,
             sample_weight=data.tested.weight,
+            customers=data.tested.customers,
             seed=recipe.seed,
             cross_fitted=data.folds is not None,
             actions=judge_actions(

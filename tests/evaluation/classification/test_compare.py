@@ -69,3 +69,26 @@ def test_a_comparison_prints_as_a_dict_and_a_frame_and_html():
     assert result.to_dict()["verdict"] == "better"
     assert result.to_frame().loc[0, "gain"] == result.gain.value
     assert "better" in result._repr_html_()
+
+
+@pytest.mark.parametrize("metric", list(METRICS))
+def test_repeated_rows_of_a_customer_add_no_certainty(metric):
+    outcome, raw = customers(120, 4)
+    rate = np.full(120, outcome.mean())
+    several = np.repeat(np.arange(120), 3)
+    columns = (outcome, chance(raw), rate)
+    once = compare(*columns, metric=metric, seed=0, resamples=60)
+    rows = compare(
+        *(column[several] for column in columns),
+        metric=metric,
+        customers=several,
+        seed=0,
+        resamples=60,
+    )
+    for name in ("value", "low", "high"):
+        assert getattr(rows.gain, name) == pytest.approx(getattr(once.gain, name))
+
+
+def test_customers_are_one_per_row():
+    with pytest.raises(EvaluationError, match="customers has 3 values for 4 rows"):
+        compare([0, 1, 0, 1], [0.1] * 4, [0.2] * 4, customers=["a", "b", "c"])

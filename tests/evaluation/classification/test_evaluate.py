@@ -83,3 +83,16 @@ def test_a_hundred_thousand_customers_take_seconds():
     started = time.process_time()
     evaluate(*drawn, seed=0)
     assert time.process_time() - started < 10
+
+
+def test_rows_of_one_customer_count_once_in_the_intervals():
+    rng = np.random.default_rng(2)
+    outcome = (rng.random(90) < 0.4).astype(int)
+    risk = np.clip(0.4 + 0.2 * (outcome - 0.4) + rng.normal(0, 0.2, 90), 0.01, 0.99)
+    several = np.repeat(np.arange(90), 4)
+    once = evaluate(outcome, risk, seed=0)
+    rows = evaluate(outcome[several], risk[several], customers=several, seed=0)
+    for name, interval in once.metrics.items():
+        if name != "calibration_error":  # whose noise depends on the number of rows
+            limits = rows.metrics[name]
+            assert (limits.low, limits.high) == pytest.approx((interval.low, interval.high))

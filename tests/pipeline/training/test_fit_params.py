@@ -55,8 +55,11 @@ def gym():
 
 
 def test_times_are_passed_with_at_least_three_dates(gym):
-    assert "times" not in fit_arguments(ChurnClassifier(), gym(2), progress=silent)
-    times = fit_arguments(ChurnClassifier(), gym(4), progress=silent)["times"]
+    short, long = gym(2), gym(4)
+    inputs = fit_arguments(ChurnClassifier(), short.contract, short.train, progress=silent)
+    assert "times" not in inputs
+    inputs = fit_arguments(ChurnClassifier(), long.contract, long.train, progress=silent)
+    times = inputs["times"]
     assert times[:5].tolist() == [1, 2, 3, 4, 1]
 
 
@@ -64,10 +67,11 @@ def test_customers_with_several_rows_stay_together_and_count_once(gym):
     data = gym(1)
     customers = np.array([str(number // 2) for number in range(300)])
     data = replace(data, train=replace(data.train, customers=customers, weight=np.full(300, 0.5)))
-    inputs = fit_arguments(ChurnClassifier(), data, progress=silent)
+    inputs = fit_arguments(ChurnClassifier(), data.contract, data.train, progress=silent)
     assert inputs["groups"] is customers
     # A single estimator holds no contest: it takes the weights alone.
-    assert set(fit_arguments(LightGBMTrees(), data, progress=silent)) == {"sample_weight"}
+    inputs = fit_arguments(LightGBMTrees(), data.contract, data.train, progress=silent)
+    assert set(inputs) == {"sample_weight"}
 
 
 def test_monotone_columns_are_named_in_the_recipe(gym):

@@ -17,7 +17,8 @@ from churnkit.pipeline import Recipe
 from churnkit.pipeline.training import holdout_folds
 from churnkit.pipeline.training.dataset import prepare
 from churnkit.pipeline.training.fit import fit
-from churnkit.pipeline.training.holdout_folds import number_folds
+from churnkit.pipeline.training.holdout_folds import split_rows
+from churnkit.timeline import ActiveWithin, Count, InactivityChurn, Snapshots, Table, Timeline
 
 CUSTOMERS = 400
 IDS = [f"c{number}" for number in range(CUSTOMERS)]
@@ -81,7 +82,7 @@ def test_the_interval_is_less_than_half_as_wide_as_that_of_one_fold():
         ({}, 1, True),
         ({"model": None}, 1, True),
         ({"schema": Dated}, 2, True),
-        ({"schema": Dated}, 3, False),
+        ({"schema": Dated}, 3, True),
         ({"model": ChurnClassifier(tuning=Tuning(trials=2))}, 1, False),
         ({"model": LogisticModel(cv=StratifiedKFold(3))}, 1, False),
     ],
@@ -89,8 +90,11 @@ def test_the_interval_is_less_than_half_as_wide_as_that_of_one_fold():
 def test_one_fold_is_held_out_where_time_or_the_model_require_it(changes, days, is_crossed):
     recipe = replace(RECIPE, **changes)
     contract = Contract.from_schema(recipe.schema)
-    folds = number_folds(recipe, contract, gym(days), IDS)
-    assert (folds is not None) == is_crossed
+    table = gym(days)
+    left = np.asarray(table["left"]).astype(np.int8)
+    rows = split_rows(recipe, contract, table, IDS, left)
+    assert (rows.folds is not None) == is_crossed
+    assert rows.is_reselected == (is_crossed and days == 3)
 
 
 def test_one_fold_of_a_large_table_is_enough(monkeypatch):
@@ -105,3 +109,67 @@ def test_one_fold_of_a_large_table_is_enough(monkeypatch):
 def test_the_folds_of_the_model_are_given_back():
     model = fit(replace(RECIPE, model=LogisticModel(cv=3)), prepare(RECIPE, gym())).model
     assert model.get_params()["cv"] == 3
+
+
+def dated(dates: int = 8, *, shift: float = 0.0) -> pa.Table:
+    """Draw members at the first days of several months, whose risk depends on their visits."""
+    rng = np.random.default_rng(1)
+    ids = np.tile(IDS, dates)
+    visits, fee = rng.poisson(5, len(ids)).astype(float), rng.normal(30, 9, len(ids))
+    left = rng.random(len(ids)) < 1 / (1 + np.exp(visits - 2 + shift))
+    days = [dt.datetime(2025, 1 + month, 1, tzinfo=dt.UTC) for month in range(dates)]
+    day = [date for date in days for _ in IDS]
+    return pa.table({"member_id": ids, "visits": visits, "fee": fee, "left": left, "day": day})
+
+
+RAW = Timeline(
+    tables=(Table("visit", "member_id", happened="day"),),
+    features={"visits": Count("visit", window_days=30)},
+    eligible=ActiveWithin("visit", days=60),
+    snapshots=Snapshots(every="1 month", start="2025-01-01", end="2025-08-01"),
+    label=InactivityChurn("visit", horizon_days=61),
+    as_of="day",
+)
+FORWARD = replace(RECIPE, schema=Dated, timeline=RAW, data=dict)
+
+
+def test_each_row_of_the_last_date_is_scored_by_earlier_rows_of_other_customers():
+    table = dated(shift=-2.0)
+    data = prepare(FORWARD, table)
+    fitted = fit(FORWARD, data)
+    folds = FORWARD.split.folds(table["member_id"].to_pylist())
+    month = np.asarray(table["day"].cast("timestamp[us]")).astype("M8[M]")
+    # More than 100 churned in the last month; 61 days before August 1 is June 1.
+    tested, learned = month == np.datetime64("2025-08"), month <= np.datetime64("2025-06")
+    assert data.tested.customer_count == len(data.tested.y) == CUSTOMERS
+    for fold in range(5):
+        train, test = learned & (folds != fold), tested & (folds == fold)
+        _, index, count = np.unique(
+            np.asarray(table["member_id"])[train], return_inverse=True, return_counts=True
+        )
+        assert set(count[index]) == {6}  # so that all weights are equal
+        model = LogisticModel(C=1.0).fit(data.full.X[train], data.full.y[train])
+        np.testing.assert_allclose(
+            fitted.probability[data.folds == fold],
+            model.predict_proba(data.full.X[test])[:, 1],
+            rtol=1e-6,
+        )
+
+
+def test_earlier_dates_are_tested_where_few_left_at_the_last():
+    data = prepare(FORWARD, dated(shift=1.0))
+    months = {at.month for at in data.tested.table["day"].to_pylist()}
+    assert len(months) > 1
+    assert data.tested.customer_count == CUSTOMERS < len(data.tested.y)
+    assert max(at.month for at in data.train.table["day"].to_pylist()) + 2 <= min(months)
+    model = fit(FORWARD, data)
+    apart = evaluate(data.tested.y, model.probability, sample_weight=data.tested.weight, seed=0)
+    auc, alone = model.evaluation.metrics["auc"], apart.metrics["auc"]
+    assert auc.high - auc.low > alone.high - alone.low
+
+
+def test_a_first_fold_of_many_churners_is_the_only_one(monkeypatch):
+    monkeypatch.setattr(holdout_folds, "_ENOUGH_CHURNERS", 15)
+    data = prepare(FORWARD, dated())
+    assert data.folds is None
+    assert data.tested is data.test

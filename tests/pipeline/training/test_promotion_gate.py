@@ -1,5 +1,7 @@
 """The gate of a model that differs from the champion in its actions alone."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,58 @@ def test_a_model_must_beat_the_overall_churn_rate_as_well_as_the_rule():
     assert result.baseline.verdict == "better"
     assert not result.passed
     assert result.says[-1].startswith("FAILED against the overall churn rate")
+    assert "These features do not predict the label" in result.says[-1]
+
+
+def test_a_model_that_predicts_needs_no_proof_against_the_rule():
+    nearly = np.clip(RISK + np.random.default_rng(0).normal(0, 0.05, 400), 0.01, 0.99)
+    result = PromotionGate().judge(LEFT, RISK, nearly, None, rule="noisy", seed=0)
+    assert result.baseline.verdict == "no difference"
+    assert result.baseline.gain.value > 0
+    assert result.passed
+    assert ": ahead, but no detectable difference" in result.says[0]
+    assert result.says[1].startswith("passed against the overall churn rate: better")
+    assert not PromotionGate().judge(LEFT, nearly, RISK, None, rule="better", seed=0).passed
+
+
+def test_other_metrics_ask_for_the_whole_interval_over_the_rule():
+    # A constant churn rate is no opponent for them, so a rule of noise would pass by chance.
+    some = np.arange(60)
+    nearly = np.clip(RISK + np.random.default_rng(0).normal(0, 0.05, 400), 0.01, 0.99)
+    result = PromotionGate("auc").judge(
+        LEFT[some], RISK[some], nearly[some], None, rule="noisy", seed=0
+    )
+    assert result.baseline.verdict == "no difference"
+    assert not result.passed
+
+
+# A model whose probabilities barely differ, on few customers.
+FEW = np.arange(30)
+FAINT = LEFT[FEW].mean() + 0.04 * np.random.default_rng(1).normal(size=30) + 0.01 * LEFT[FEW]
+HALF = np.full(30, 0.5)
+
+
+def test_a_refusal_of_a_small_test_states_how_many_customers_show_the_gain():
+    y = LEFT[FEW]
+    result = PromotionGate().judge(y, FAINT, HALF, None, rule="half", seed=0)
+    assert not result.passed
+    needed = int(re.search(r"about ([\d,]+) show a gain", result.says[-1])[1].replace(",", ""))
+    rarer = int(min(y.sum(), 30 - y.sum()))
+    assert f"{rarer} test customers of the rarer outcome are too few" in result.says[-1]
+    times = -(-needed // rarer)
+    assert times > 1
+    for number, shown in ((2 * times, True), (max(times // 2, 1), False)):
+        rows = [np.tile(each, number) for each in (y, FAINT, HALF)]
+        large = PromotionGate().judge(*rows, None, rule="half", seed=0)
+        assert large.passed == shown
+
+
+def test_rows_of_one_customer_do_not_carry_a_model_through_the_gate():
+    rows = [np.repeat(each, 2000) for each in (LEFT[FEW], FAINT, HALF)]
+    assert PromotionGate().judge(*rows, None, rule="half", seed=0).passed
+    customers = np.repeat(FEW, 2000)
+    judged = PromotionGate().judge(*rows, None, rule="half", seed=0, customers=customers)
+    assert not judged.passed
 
 
 def test_a_champion_that_saw_all_churners_fails_the_gate_in_words():
