@@ -11,11 +11,15 @@ import pyarrow.csv as pcsv
 import pytest
 
 from churnkit.core.io.raw_tables import find_tables
+from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
+from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule
 from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_format
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
+from churnkit.pipeline.scaffold.raw.history import History
 from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
+from churnkit.pipeline.scaffold.raw.snapshot_dates import choose_schedule
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 from churnkit.timeline import RawColumn, Where, build
 
@@ -141,6 +145,22 @@ def test_dates_and_windows_fit_the_history(tmp_path, days):
         assert (dates[-1] - dates[0]).days > 700
 
 
+@pytest.mark.parametrize("days", [*range(24, 130), *range(200, 420, 3)])
+def test_the_outcome_of_the_first_date_is_known_at_the_last(days):
+    begin = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    history = History(begin, begin + dt.timedelta(days=days), 100, None, None)
+    for kind in ("event", "contract", "inactivity"):
+        try:
+            schedule = choose_schedule(ChurnRule(kind, "t", "r"), history, history.last)
+        except ChurnkitError:
+            assert days < 50
+            continue
+        dates = schedule.snapshots.timestamps
+        known = dates[0] + dt.timedelta(days=schedule.horizon + schedule.grace)
+        assert known <= dates[-1]
+        assert dates[-1] + dt.timedelta(days=schedule.horizon + schedule.grace) <= history.last
+
+
 def test_too_few_days_are_a_question(tmp_path):
     made = draft(tmp_path, {"visits": activity(8)})
     assert made.question.startswith("the tables cover 7 days, too few for training")
@@ -256,6 +276,21 @@ def test_tables_that_begin_late_are_left_out_with_a_note(tmp_path):
     made = draft(tmp_path, {"visits": activity(400), "tickets": late})
     assert not any(name.startswith("tickets") for name in made.timeline.features)
     assert any("its rows begin too late" in note for note in made.notes)
+
+
+def test_customers_that_are_repeated_in_all_columns_are_one_row_each(tmp_path):
+    ids = [f"c{number:03}" for number in range(40)]
+    members = pa.table(
+        {"customer_id": ids + ids[:3], "plan": ["free", "pro"] * 20 + ["free", "pro", "free"]}
+    )
+    made = draft(tmp_path, {"visits": activity(400), "members": members})
+    assert "members_plan" in made.timeline.features
+    # Rows with times are events, which two alike do not make one.
+    rows = {feature.table for feature in made.timeline.features.values()}
+    assert rows == {"visits", "members"}
+    changed = members.set_column(1, "plan", pa.array(["free"] * 42 + ["pro"]))
+    made = draft(tmp_path, {"visits": activity(400), "members": changed})
+    assert "members_plan" not in made.timeline.features
 
 
 @pytest.mark.parametrize("customer", ["user_id", "msno", "device_id"])

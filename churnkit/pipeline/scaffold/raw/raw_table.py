@@ -25,7 +25,12 @@ from churnkit.pipeline.scaffold.raw.table_keys import (
     NoCustomerError,
     find_customers,
 )
-from churnkit.pipeline.scaffold.raw.table_reader import read_raw, without_values
+from churnkit.pipeline.scaffold.raw.table_reader import (
+    describe_repeats,
+    read_raw,
+    without_repeats,
+    without_values,
+)
 from churnkit.timeline import Table
 from churnkit.timeline.source_tables import TEXT_FORMAT
 
@@ -189,8 +194,7 @@ class RawTables:
 def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTables:
     """Read raw tables and infer their structure.
 
-    What cannot be inferred, the customer or the times, is a question, and the largest table has
-    a placeholder.
+    A customer or time that is unknown is a question, and the largest table has a placeholder.
 
     Raises
     ------
@@ -218,9 +222,12 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
             if form.open:
                 read[name] = without_values(read[name], column, set(form.open))
                 profiles[name][column] = profile_column(column, read[name][column])
+    for name in [name for name, forms in times.items() if not forms]:
+        read[name] = without_repeats(read[name])
+        profiles[name] = {c: profile_column(c, read[name][c]) for c in profiles[name]}
     keys, question = _find_customers(profiles, times, entity)
     notes = [] if entity else [_describe_customer(keys)]
-    notes += (*keys.links, *keys.notes)
+    notes += (*keys.links, *keys.notes, *describe_repeats(read_with_markers, read))
     as_text = _has_mixed_ids(keys, profiles)
     table_names = name_rules.make_table_names(profiles)
     raw: dict[str, RawTable] = {}
@@ -316,11 +323,9 @@ def _has_mixed_ids(keys: CustomerKeys, profiles: Mapping[str, Mapping[str, Colum
     kinds, fractions = set(), False
     for table, column in keys.columns.items():
         source = keys.lookups[table][-1].source if keys.lookups[table] else table
-        profile = profiles[source].get(column)
-        if profile is None:
-            continue
-        kinds.add(profile.kind)
-        fractions |= any(text.endswith(".0") for text in profile.texts[:1_000])
+        if profile := profiles[source].get(column):
+            kinds.add(profile.kind)
+            fractions |= any(text.endswith(".0") for text in profile.texts[:1_000])
     return len(kinds) > 1 or fractions
 
 
@@ -361,7 +366,8 @@ def _raw_table(
     }
     own_times = {c: times[c] for c in (happened, available, ended) if c}
     used = numbers | own_times
-    is_unique = _is_unique(columns.get(entity)) and not lookups
+    own = columns.get(entity)
+    is_unique = own is not None and own.distinct == own.filled and not lookups
     unread = [c for c in times if c not in own_times and columns[c].missing and is_unique]
     notes = [f"column '{c}' of '{name}' is left out: it {why}" for c, why in refused.items()]
     notes += [text for c, form in used.items() for text in _describe_format(name, c, form)]
@@ -389,10 +395,6 @@ def _raw_table(
         signed=_find_signed(columns, numbers),
     )
     return raw, notes
-
-
-def _is_unique(column: ColumnProfile | None) -> bool:
-    return column is not None and column.distinct == column.filled
 
 
 def _usable_columns(

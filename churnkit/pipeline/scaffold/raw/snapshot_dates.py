@@ -139,10 +139,11 @@ def _schedule_from(
         usable = end - maturity - start
         step = _step(horizon, usable.days) * _DAY
         if step > usable:
-            step = 7 * _DAY
-        if step > usable:
-            continue
+            # The outcome of the first date is to be known at the last, which is tested.
+            step = max(7, -(-maturity.days // (_MAX_DATES - 1))) * _DAY
         steps = min((end - start) // step, _MAX_DATES - 1)
+        if step > usable or steps * step < maturity:
+            continue
         begin = (end - steps * step).date().isoformat()
         every = f"{step.days} days"
         snapshots = Snapshots(every=every, start=begin, end=end.date().isoformat())

@@ -11,12 +11,12 @@ from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.core.io.table_sources import read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     import pyarrow as pa
 
-__all__ = ["read_raw", "without_values"]
+__all__ = ["describe_repeats", "read_raw", "without_repeats", "without_values"]
 
 # Texts that databases and libraries write for missing values; never a category.
 _MARKERS = (
@@ -80,3 +80,33 @@ def without_values(table: pa.Table, column: str, texts: Collection[str]) -> pa.T
     )
     kept = pc.if_else(pa.array(is_listed[index]), pa.scalar(None, array.type), array)
     return table.set_column(table.column_names.index(column), column, kept)
+
+
+def without_repeats(table: pa.Table) -> pa.Table:
+    """Drop rows that repeat another row in all columns, as of a joined or doubled export.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> without_repeats(pa.table({"id": [1, 2, 1], "plan": ["a", "a", "a"]})).num_rows
+    2
+    """
+    import pyarrow as pa
+
+    names = table.column_names
+    is_nested = any(pa.types.is_nested(field.type) for field in table.schema)
+    if is_nested or len(set(names)) < len(names):
+        return table
+    return table.group_by(names, use_threads=False).aggregate([])
+
+
+def describe_repeats(
+    before: Mapping[str, tuple[pa.Table, tuple[str, ...]]], after: Mapping[str, pa.Table]
+) -> list[str]:
+    """List the tables from which repeated rows were dropped, with their number."""
+    dropped = {name: rows.num_rows - after[name].num_rows for name, (rows, _) in before.items()}
+    return [
+        f"{count:,} rows of '{name}' repeat another in all columns: each is counted once"
+        for name, count in dropped.items()
+        if count
+    ]
