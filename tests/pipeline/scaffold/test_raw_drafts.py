@@ -19,9 +19,9 @@ from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_fo
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.history import History
 from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
-from churnkit.pipeline.scaffold.raw.snapshot_dates import choose_schedule
+from churnkit.pipeline.scaffold.raw.snapshot_dates import Schedule, choose_schedule
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
-from churnkit.timeline import RawColumn, Where, build
+from churnkit.timeline import DistinctDays, RawColumn, Snapshots, Where, build
 
 START = dt.date(2020, 1, 1)
 
@@ -139,6 +139,8 @@ def test_dates_and_windows_fit_the_history(tmp_path, days):
     assert (dates[-1] - first).days + timeline.label.mature_days <= days
     windows = [getattr(one, "window_days", None) or 0 for one in timeline.features.values()]
     assert 0 < max(windows) <= 2 * (dates[0] - first).days
+    counted = {f.window_days for f in timeline.features.values() if isinstance(f, DistinctDays)}
+    assert max(windows) in counted
     # At least one date is mature at the tested one.
     assert (dates[-1] - dates[0]).days >= timeline.label.mature_days
     if days > 3_000:
@@ -159,6 +161,21 @@ def test_the_outcome_of_the_first_date_is_known_at_the_last(days):
         known = dates[0] + dt.timedelta(days=schedule.horizon + schedule.grace)
         assert known <= dates[-1]
         assert dates[-1] + dt.timedelta(days=schedule.horizon + schedule.grace) <= history.last
+
+
+@pytest.mark.parametrize(
+    ("history", "windows"),
+    [(30, {60}), (100, {90, 180}), (200, {90, 180, 365}), (2_000, {90, 180, 365})],
+)
+def test_active_days_are_counted_over_windows_that_half_the_history_covers(history, windows):
+    begin = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    first = (begin + dt.timedelta(days=history)).date().isoformat()
+    schedule = Schedule(30, 0, Snapshots(dates=(first,)), "a test")
+    found = schedule.windows(History(begin, begin, 100, None, None))
+    assert found is not None
+    assert list(found) == sorted(found)
+    assert set(found[1:]) == windows
+    assert max(found) <= 2 * history
 
 
 def test_too_few_days_are_a_question(tmp_path):

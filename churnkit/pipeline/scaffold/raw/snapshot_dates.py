@@ -47,8 +47,8 @@ class Schedule:
     snapshots: Snapshots
     reason: str
 
-    def windows(self, history: History | None) -> tuple[int, int] | None:
-        """Return a short and a long window that a table's history covers by half.
+    def windows(self, history: History | None) -> tuple[int, ...] | None:
+        """Return a short, a long and still longer windows that a table's history covers by half.
 
         None if the table begins too late for any.
         """
@@ -56,14 +56,16 @@ class Schedule:
             return None
         days = (self.snapshots.timestamps[0] - history.first).days
         longest = max(90, self.horizon)
-        fitting = [window for window in _WINDOWS if window <= min(2 * days, longest)]
+        covered = [window for window in _WINDOWS if window <= 2 * days]
+        fitting = [window for window in covered if window <= longest]
         if not fitting:
             return None
         long = fitting[0]
+        longer = [window for window in reversed(covered) if window > long]
         short = [window for window in _WINDOWS if window <= long / 2]
         if not short:
-            return long // 2, long
-        return (short[0] if long > 90 else _near(short, long / 3)), long
+            return long // 2, long, *longer
+        return (short[0] if long > 90 else _near(short, long / 3)), long, *longer
 
 
 def _near(windows: Sequence[int], target: float) -> int:

@@ -167,7 +167,7 @@ def _draft_without_times(raw: RawTables) -> TimelineDraft:
     (table,) = raw.tables
     rule = ChurnRule("inactivity", table.name, f"customers without a row in '{table.source}'")
     schedule = Schedule(30, 0, Snapshots(dates=_PLACEHOLDER_DATES), "placeholders")
-    features = _event_features(table, 30, 90)
+    features = _event_features(table, 30, 90, ())
     timeline = Timeline(
         tables=[table.declaration()],
         features=features,
@@ -303,7 +303,7 @@ def _without_short_ends(table: RawTable, histories: Mapping[str, History]) -> Ra
     return replace(table, ended=None, known_at_end=()) if is_short else table
 
 
-def _features(table: RawTable, windows: tuple[int, int] | None) -> dict[str, Any]:
+def _features(table: RawTable, windows: tuple[int, ...] | None) -> dict[str, Any]:
     """Draft the features of one table."""
     prefix = table.name
     values = [*table.categories, *table.numbers, *table.flags]
@@ -315,20 +315,24 @@ def _features(table: RawTable, windows: tuple[int, int] | None) -> dict[str, Any
         return last | ({f"days_since_{prefix}": Tenure(prefix)} if table.happened else {})
     if windows is None:
         return {}
-    short, long = windows
+    short, long, *longer = windows
     if table.ended is not None:
         count = Count(prefix, window_days=long)
         return {f"{prefix}_open": OpenCount(prefix), f"{prefix}_{long}d": count}
-    return _event_features(table, short, long)
+    return _event_features(table, short, long, longer)
 
 
-def _event_features(table: RawTable, short: int, long: int) -> dict[str, Any]:
+def _event_features(
+    table: RawTable, short: int, long: int, longer: Sequence[int]
+) -> dict[str, Any]:
     prefix = table.name
     features: dict[str, Any] = {
         f"{prefix}_{short}d": Count(prefix, window_days=short),
         f"{prefix}_{long}d": Count(prefix, window_days=long),
         f"{prefix}_days_{short}d": DistinctDays(prefix, window_days=short),
         f"{prefix}_days_{long}d": DistinctDays(prefix, window_days=long),
+        # Many customers have a single active day within a horizon, and a rhythm over a year.
+        **{f"{prefix}_days_{days}d": DistinctDays(prefix, window_days=days) for days in longer},
         f"{prefix}_days_ever": DistinctDays(prefix),
         f"{prefix}_trend": Trend(prefix, window_days=short, against_days=long),
         f"days_since_{prefix}": Recency(prefix),
