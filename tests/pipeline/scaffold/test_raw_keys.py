@@ -346,3 +346,19 @@ def test_serial_numbers_of_orders_and_lines_are_no_ids_in_another_spelling():
     keys = find(tables)
     assert keys.differences == ()
     assert path(keys, "order_items") == [("orders", "order_id", "order_id")]
+
+
+@pytest.mark.parametrize("name", ["Id", "ID", "id"])
+def test_an_id_that_repeats_is_that_of_the_table_with_one_row_each(name):
+    keys = find(
+        {
+            "payments": {name: MANY, "paid_at": ["2025-01-31"] * 400},
+            "static": {name: IDS, "age": RNG.integers(20, 60, COUNT)},
+        },
+        times=("paid_at",),
+    )
+    assert keys.columns == {"payments": name, "static": name}
+    # Numbers of the rows of each table are no keys, though they are equal.
+    own = {"orders": {name: IDS, "at": ["2025-01-31"] * COUNT}, "static": {name: IDS}}
+    with pytest.raises(ChurnkitError, match="no column is recognized"):
+        find(own, times=("at",))

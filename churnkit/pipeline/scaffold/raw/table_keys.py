@@ -37,6 +37,8 @@ _NAMED = 2
 # A table's ids of customers of which another has this many times more are those of its staff.
 _MIN_WIDTH = 3
 _MAX_TEXT_LENGTH = 64
+# Share of rows with a value of their own, below which values repeat as those of customers do.
+_MAX_OWN_IDS = 0.9
 _WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
 
 
@@ -212,7 +214,7 @@ class _Reach:
         """True if the name fits, or if values repeat as those of customers do."""
         if self.rating:
             return True
-        repeats = any(len(key.values) < 0.9 * key.filled for key in self.columns.values())
+        repeats = any(len(key.values) < _MAX_OWN_IDS * key.filled for key in self.columns.values())
         return len(self.columns) > 1 and repeats
 
     def rank(self, times: Mapping[str, set[str]]) -> tuple[bool, int, int, int, int, int]:
@@ -354,6 +356,8 @@ def _rate_names(key: KeyColumn, parent: KeyColumn, tables: frozenset[str]) -> in
     """
     if key.plain_name == parent.plain_name and key.words:
         return 5 if key.words & parent.table_words else 4
+    if key.plain_name == parent.plain_name and _is_foreign_id(key, parent):
+        return 4
     named = parent.words | (parent.table_words if _is_own_id(parent) else frozenset())
     if key.words & named:
         return 3
@@ -362,6 +366,12 @@ def _rate_names(key: KeyColumn, parent: KeyColumn, tables: frozenset[str]) -> in
         return 2
     # Row numbers of the other table contain other columns' numbers, such as postal codes, by chance.
     return int(key.is_opaque and parent.is_opaque)
+
+
+def _is_foreign_id(key: KeyColumn, parent: KeyColumn) -> bool:
+    """Return True for an `id` that repeats, so that it numbers no rows of its own table."""
+    repeats = len(key.values) < _MAX_OWN_IDS * key.filled
+    return repeats and name_rules.is_id(key.column) and len(parent.values) <= 2 * len(key.values)
 
 
 def _is_own_id(key: KeyColumn) -> bool:
