@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["GateResult", "PromotionGate"]
 
 _LOG_LOSS = "log_loss"
+_USE_RULE = (
+    ". One column predicts as well as all: act on the rule, or add tables and columns of what "
+    "customers did before"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,10 @@ class PromotionGate:
         is_shown = with_rule.verdict == "better"
         passed = is_shown or (self.metric == _LOG_LOSS and with_rule.gain.value > 0)
         ahead = "ahead, but " if passed and not is_shown else ""
-        says = [f"{_verdict(passed)} against the baseline rule ({rule}): {ahead}{with_rule}"]
+        advice = "" if passed or with_rule.gain.value > 0 else _USE_RULE
+        says = [
+            f"{_verdict(passed)} against the baseline rule ({rule}): {ahead}{with_rule}{advice}"
+        ]
         with_champion, decisive = None, None
         unseen = everybody if champion is None else ~np.isnan(champion)
         if champion is not None and np.unique(y[unseen]).size < 2:

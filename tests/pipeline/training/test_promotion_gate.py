@@ -83,7 +83,9 @@ def test_a_model_that_predicts_needs_no_proof_against_the_rule():
     assert result.passed
     assert ": ahead, but no detectable difference" in result.says[0]
     assert result.says[1].startswith("passed against the overall churn rate: better")
-    assert not PromotionGate().judge(LEFT, nearly, RISK, None, rule="better", seed=0).passed
+    refused = PromotionGate().judge(LEFT, nearly, RISK, None, rule="better", seed=0)
+    assert not refused.passed
+    assert "One column predicts as well as all: act on the rule" in refused.says[0]
 
 
 def test_other_metrics_ask_for_the_whole_interval_over_the_rule():
