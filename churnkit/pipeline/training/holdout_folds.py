@@ -22,8 +22,9 @@ __all__ = ["TestRows", "split_rows"]
 _MAX_ROWS = 100_000
 # From this many dates on, candidates are compared forward in time.
 _FORWARD_DATES = 3
-# Where each fold costs a comparison of candidates, one with this many churners is enough.
-_ENOUGH_CHURNERS = 200
+# Where each fold costs a comparison of candidates, one is enough with the number of churners that
+# is advised for a validation.
+_ENOUGH_CHURNERS = 100
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def split_rows(
     One fold is tested where the model or the size of the table require it: the settings are
     searched (`Tuning`) or compared on folds of the caller, which the folds of the test would have
     to be nested in; or the table has more than 100,000 rows. So it is where candidates are
-    compared forward in time, and the first fold has 200 rows of either outcome.
+    compared forward in time, and the first fold has 100 rows of either outcome.
 
     Parameters
     ----------
