@@ -151,6 +151,8 @@ class ChurnClassifier(BinaryModel):
         *,
         groups: ArrayLike | None = None,
         times: ArrayLike | None = None,
+        later_fits: float = 0.0,
+        later_comparisons: int = 0,
         progress: Callable[[str], None] = lambda _: None,
     ) -> Self:
         """Compare the candidates and fit the winner.
@@ -166,6 +168,10 @@ class ChurnClassifier(BinaryModel):
         groups : (n,) rows of one group stay on one side of every fold
         times : (n,) snapshot time of each row; each fold then trains on earlier rows and is
             scored on later ones, and `cv` (as a splitter) and `groups` are ignored
+        later_fits
+            Number of fits to all rows that will follow, which the expected time includes.
+        later_comparisons
+            Number of comparisons on as many rows that will follow, such as those of test folds.
         progress
             Called with a message: first the expected time and memory, then before each step.
 
@@ -196,6 +202,9 @@ class ChurnClassifier(BinaryModel):
             columns=all_rows.matrix.shape[1],
             selection_rows=len(rows.matrix),
             folds=len(folds),
+            later_fits=later_fits,
+            later_comparisons=later_comparisons,
+            **_column_counts(rows.matrix, categorical_columns(self, rows.matrix)),
         )
         progress(str(cost))
         scored = self._score_candidates(candidates, rows, folds, progress, cost)
@@ -374,3 +383,11 @@ class ChurnClassifier(BinaryModel):
         self._weights = weights
         scorers: list[Scorer] = [member.scorer_ for member in members.values()]
         self.scorer_: Scorer = scorers[0] if len(scorers) == 1 else EnsembleScorer(scorers, weights)
+
+
+def _column_counts(matrix: NDArray[np.float64], categories: tuple[int, ...]) -> dict[str, Any]:
+    """Count the levels of each category, and the numeric columns with missing values."""
+    columns = matrix.T
+    levels = [len(np.unique(column[~np.isnan(column)])) for column in columns[list(categories)]]
+    missing = [bool(np.isnan(column).any()) for column in columns]
+    return {"levels": levels, "missing": sum(missing) - sum(missing[each] for each in categories)}

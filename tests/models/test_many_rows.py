@@ -5,6 +5,7 @@ import pytest
 
 from churnkit.evaluation import log_loss
 from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, ModelDataError
+from churnkit.models.classifiers.logistic_encoding import design_width, encode_columns, limit_knots
 from churnkit.models.folds import forward_folds
 from churnkit.models.selection.cost_estimate import estimate_cost
 from churnkit.models.selection.presets import profile_candidates
@@ -137,13 +138,37 @@ def test_a_hundred_thousand_categories_are_a_sound_result():
 
 
 def test_the_cost_of_a_wide_table_is_that_of_its_cells():
-    def effort(columns):
+    def effort(columns, **settings):
         candidates = profile_candidates("balanced", rows=1_000, seed=0)
-        return estimate_cost(candidates, rows=1_000, columns=columns, selection_rows=1_000, folds=5)
+        settings |= {"rows": 1_000, "selection_rows": 1_000, "folds": 5}
+        return estimate_cost(candidates, columns=columns, **settings)
 
     narrow, wide = effort(40), effort(400)
     assert wide.cpu_seconds < 15 * narrow.cpu_seconds
-    assert sum(wide.seconds_by_candidate) == pytest.approx(wide.cpu_seconds)
+    # Wide categories and later fits cost something too, and it is announced.
+    categories = effort(400, levels=[20] * 80)
+    assert wide.seconds_by_candidate[0] < categories.seconds_by_candidate[0]
+    assert categories.cpu_seconds < effort(400, levels=[20] * 80, later_fits=4.0).cpu_seconds
+    # The rest is the winner's fit to all rows.
+    assert 1 < wide.cpu_seconds / sum(wide.seconds_by_candidate) < 1.2
     # Twice the expected time so far doubles the rest.
     spent = [2 * wide.seconds_by_candidate[0]]
     assert wide.remaining(spent) == pytest.approx(2 * sum(wide.seconds_by_candidate[1:]))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(300, 12), (2_000, 12), (2_000, 120)])
+def test_the_width_of_a_regression_is_known_before_its_columns_are_encoded(rows, columns):
+    rng = np.random.default_rng(0)
+    levels = [3, 40, 90]
+    X = rng.normal(size=(rows, columns))
+    X[rng.random(rows) < 0.2, 1] = np.nan
+    codes = [rng.permutation(np.arange(rows) % count) for count in levels]
+    encodings = encode_columns(
+        np.column_stack([X, *codes]),
+        np.ones(rows),
+        categories=[columns, columns + 1, columns + 2],
+        n_knots=limit_knots(9, rows=rows, numbers=columns),
+        max_levels=256,
+    )
+    width = design_width(9, rows=rows, numbers=columns, missing=1, levels=levels)
+    assert width == 1 + sum(encoding.width for encoding in encodings)

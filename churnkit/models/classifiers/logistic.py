@@ -39,8 +39,9 @@ __all__ = ["STRENGTHS", "LogisticModel"]
 
 # About two values per power of ten: the held-out loss hardly differs between adjacent ones.
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+# With more rows, or more of them times squared coefficients, one fold chooses the strength.
+MANY_ROWS, MANY_PAIRS = 20_000, 4_000_000_000
 _BLOCK_ROWS = 32_768
-_MANY_ROWS = 20_000
 _MAX_CACHED_CELLS = 2**25  # 256 MB
 
 
@@ -185,29 +186,37 @@ class LogisticModel(BinaryModel):
     def _score_held_out(
         self, rows: TrainingRows, folds: Sequence[Fold]
     ) -> tuple[NDArray[np.float64], float]:
-        designs = [self._encode(self._thin(rows.take(fold.train))) for fold in folds]
-        blocks = [design.blocks() for design in designs]
+        @cache
+        def design(number: int) -> tuple[_Design, Callable[[], Iterable[Block]]]:
+            encoded = self._encode(self._thin(rows.take(folds[number].train)))
+            return encoded, encoded.blocks()
+
         # Warm starts: each fit begins at the coefficients of the previous strength.
         starts: list[NDArray[np.float64] | None] = [None] * len(folds)
 
-        def score(strength: float, fold_count: int) -> NDArray[np.float64]:
-            raw = []
-            for number, fold in enumerate(folds[:fold_count]):
-                design = designs[number]
-                fitted = self._fit_coefficients(
-                    blocks[number], design.encodings, strength, starts[number]
-                )
-                starts[number] = fitted.coefficients
-                scorer = design.scorer(fitted.coefficients)
-                raw.append(scorer.raw_score(rows.matrix[fold.test]))
-            return average_held_out(folds[:fold_count], raw, len(rows.matrix))
+        def score(strength: float, number: int) -> NDArray[np.float64]:
+            encoded, blocks = design(number)
+            fitted = self._fit_coefficients(blocks, encoded.encodings, strength, starts[number])
+            starts[number] = fitted.coefficients
+            held_out = rows.matrix[folds[number].test]
+            return encoded.scorer(fitted.coefficients).raw_score(held_out)
 
+        def scores(strength: float, numbers: range) -> NDArray[np.float64]:
+            raw = [score(strength, number) for number in numbers]
+            return average_held_out(folds[: len(numbers)], raw, len(rows.matrix))
+
+        # The best strength depends on the columns: where steps are slow one fold is enough.
+        is_slow = len(rows.matrix) > MANY_ROWS or design(0)[0].pairs > MANY_PAIRS
         strength = self.C
         if strength is None:
-            # The best strength depends on the columns: with many rows one fold is enough.
-            fold_count = len(folds) if len(rows.matrix) <= _MANY_ROWS else 1
-            strength = _descend(lambda value: _held_out_loss(rows, score(value, fold_count)))
-        return score(strength, len(folds)), float(strength)
+            numbers = range(1 if is_slow else len(folds))
+            strength = _descend(lambda value: _held_out_loss(rows, scores(value, numbers)))
+        raw = []
+        for number in range(len(folds)):
+            raw.append(score(strength, number))
+            if is_slow:
+                design.cache_clear()  # one fold in memory at a time
+        return average_held_out(folds, raw, len(rows.matrix)), float(strength)
 
     def _thin(self, rows: TrainingRows) -> TrainingRows:
         """Return at most `max_rows` rows, evenly spaced."""
@@ -254,10 +263,19 @@ class _Design(NamedTuple):
     encodings: list[ColumnEncoding]
     target_encoding: TargetEncoding | None
 
+    @property
+    def width(self) -> int:
+        """Number of coefficients."""
+        return 1 + sum(encoding.width for encoding in self.encodings)
+
+    @property
+    def pairs(self) -> int:
+        """Number of products that a Newton step adds up."""
+        return len(self.rows.matrix) * self.width**2
+
     def blocks(self) -> Callable[[], Iterable[Block]]:
         """Return a function that yields the encoded rows: cached if they fit in memory."""
-        width = 1 + sum(encoding.width for encoding in self.encodings)
-        if len(self.rows.matrix) * width > _MAX_CACHED_CELLS:
+        if len(self.rows.matrix) * self.width > _MAX_CACHED_CELLS:
             return self._encoded_blocks
         cached = list(self._encoded_blocks())
         return lambda: cached

@@ -23,16 +23,17 @@ __all__ = [
     "CategoryEncoding",
     "ColumnEncoding",
     "NumberEncoding",
+    "design_width",
     "encode_columns",
     "limit_knots",
     "limit_rows",
 ]
 
-# Limit on the one-hot columns of all categories, so that the curvature matrix fits in memory.
-_MAX_TOTAL_LEVELS = 2_000
-# With more coefficients than this share of the rows, knots fit noise; with more in all, they
-# take longer than trees.
-_COEFFICIENTS_PER_ROW, _MAX_COEFFICIENTS = 0.2, 1_000
+# Limits on the coefficients of all categories and of all numbers: a step takes the square of their
+# number, and more of them would take longer than trees.
+_MAX_TOTAL_LEVELS, _MAX_COEFFICIENTS = 1_000, 600
+# With more coefficients than this share of the rows, knots fit noise.
+_COEFFICIENTS_PER_ROW = 0.2
 # A Newton step multiplies this many pairs at most: rows times squared coefficients.
 _MAX_PAIRS = 20_000_000_000
 _ROWS_PER_COEFFICIENT = 10
@@ -228,6 +229,33 @@ def limit_rows(width: int) -> int:
     (500000, 20000)
     """
     return max(_ROWS_PER_COEFFICIENT * width, _MAX_PAIRS // width**2)
+
+
+def design_width(
+    n_knots: int, *, rows: int, numbers: int, missing: int, levels: Sequence[int]
+) -> int:
+    """Return the number of coefficients of a design, before its columns are encoded.
+
+    Parameters
+    ----------
+    n_knots
+        Number of inner knots of a number.
+    rows
+        Number of training rows.
+    numbers, missing
+        Number of numeric columns, and of those with missing values.
+    levels
+        Number of levels of each categorical column.
+
+    Examples
+    --------
+    >>> design_width(9, rows=5_000, numbers=19, missing=1, levels=[3, 40])
+    275
+    """
+    knots = limit_knots(n_knots, rows=rows, numbers=numbers)
+    pieces = knots + _OUTER_PIECES if knots else 1
+    limit = max(2, _MAX_TOTAL_LEVELS // max(1, len(levels)))
+    return 1 + numbers * pieces + missing + sum(min(count, limit) + 1 for count in levels)
 
 
 def encode_columns(

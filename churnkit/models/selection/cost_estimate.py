@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from churnkit.models.classifiers.logistic_encoding import limit_knots, limit_rows
+from churnkit.models.classifiers.logistic import MANY_PAIRS, MANY_ROWS
+from churnkit.models.classifiers.logistic_encoding import design_width, limit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,18 +19,20 @@ __all__ = ["CostEstimate", "estimate_cost"]
 # Processor seconds, measured on servers of 2024 to 2026. Boosted trees: per round and row, per
 # row and column of it, and per column and leaf of a tree.
 _PER_ROW, _PER_CELL, _PER_LEAF_COLUMN = 6e-8, 1.2e-8, 5e-7
-# Regression: per row and squared column of a Newton step, per row and column, per cubed column,
-# and per column of each fold.
-_PER_SQUARE, _PER_DESIGN_CELL, _PER_CUBE, _PER_FOLD_COLUMN = 7.5e-11, 1.3e-8, 7e-11, 1e-3
+# Regression: per product of a Newton step, per row and coefficient, and per column of each fold.
+_PER_PRODUCT, _PER_DESIGN_CELL, _PER_FOLD_COLUMN = 7.5e-11, 1.3e-8, 1e-3
 # Forest of single rows: per tree, column, row and level. Half of it, since few tables need more
 # than its first fold.
 _PER_SORTED_CELL = 0.7e-8
+# Share of the candidates' fits that is spent on all rows: the winner has some of them as members.
+_MEMBERS = 0.5
+# Processor seconds of evaluation, model card and registration, which follow later fits.
+_TRAINING_SECONDS = 10.0
 # Usual product of rounds and learning rate with 20,000 rows, and its growth with fewer and more.
 _USUAL_PROGRESS, _MEDIUM_ROWS = 10.0, 20_000
 _GROWTH_OF_FEW, _GROWTH_OF_MANY = 0.3, 0.5
-# Newton steps per fold, over all strengths; with many rows one fold chooses the strength.
-_STEPS, _STEPS_OF_MANY_ROWS = 17, 9
-_PIECES = 12
+# Newton steps of a fit, and of a search of the strength from one fit to the next.
+_STEPS_OF_FIT, _STEPS_OF_SEARCH = 6, 10
 # Bytes of the process with its libraries, and per cell of the table: read, parsed and encoded.
 _BYTES, _BYTES_PER_CELL = 500_000_000, 80
 
@@ -50,7 +53,7 @@ class CostEstimate:
     memory_bytes
         At the peak, including the table.
     seconds_by_candidate
-        Processor time of each candidate.
+        Processor time of the comparison of each candidate.
     """
 
     rows: int
@@ -109,8 +112,12 @@ def estimate_cost(
     columns: int,
     selection_rows: int,
     folds: int,
+    levels: Sequence[int] = (),
+    missing: int = 0,
+    later_fits: float = 0.0,
+    later_comparisons: int = 0,
 ) -> CostEstimate:
-    """Estimate the cost of comparing candidates and fitting all of them on all rows.
+    """Estimate the cost of comparing candidates and fitting the winner on all rows.
 
     Parameters
     ----------
@@ -122,6 +129,14 @@ def estimate_cost(
         Number of rows on which the candidates are compared.
     folds
         Number of folds.
+    levels
+        Number of levels of each categorical column.
+    missing
+        Number of numeric columns with missing values.
+    later_fits
+        Number of further fits of the winner to all rows, such as those of a test.
+    later_comparisons
+        Number of further comparisons, each with a fit of its winner.
 
     Returns
     -------
@@ -144,52 +159,92 @@ def estimate_cost(
     True
     """
     sampled = min(rows, selection_rows)
-    seconds = tuple(
-        _seconds(candidate.get_params(), rows, sampled, folds, columns)
-        for _, candidate in candidates
-    )
+    table = _Table(rows, sampled, folds, columns, tuple(levels), missing)
+    seconds, fits, design = [], 0.0, 0
+    for _, candidate in candidates:
+        compared, fitted = _seconds(candidate.get_params(), table)
+        seconds.append(compared)
+        fits += fitted
+        design = max(design, _design_bytes(candidate.get_params(), table))
+    fits *= _MEMBERS
+    total = (1 + later_comparisons) * (sum(seconds) + fits) + later_fits * fits
     # The table; LightGBM's byte per cell, for all rows and each fold; the regression's design.
-    memory = _BYTES_PER_CELL * rows * columns + sampled * columns * (folds + 9)
-    width = _design_width(9, sampled, columns)
-    memory += 8 * min(sampled, limit_rows(width)) * width * (folds - 1)
-    total = int(memory) + _BYTES
-    return CostEstimate(rows, columns, sampled, sum(seconds), total, seconds)
+    memory = _BYTES + _BYTES_PER_CELL * rows * columns + sampled * columns * (folds + 9) + design
+    if later_fits:
+        total += _TRAINING_SECONDS
+    return CostEstimate(rows, columns, sampled, total, memory, tuple(seconds))
 
 
-def _design_width(n_knots: int, rows: int, columns: int) -> int:
-    knots = limit_knots(n_knots, rows=rows, numbers=columns)
-    return columns * (_PIECES * knots // 9 if knots else 1)
+class _Table(NamedTuple):
+    rows: int
+    sampled: int
+    folds: int
+    columns: int
+    levels: tuple[int, ...]
+    missing: int
 
 
-def _seconds(settings: dict[str, Any], rows: int, sampled: int, folds: int, columns: int) -> float:
-    """Estimate the comparison of a candidate on the sample and its fit to all rows."""
-    held_in = sampled * (folds - 1)
+def _seconds(settings: dict[str, Any], table: _Table) -> tuple[float, float]:
+    """Estimate the comparison of a candidate on the sample, and its fit to all rows."""
     if "n_trees" in settings:
-        cells = (held_in + rows) * columns * settings["max_features"]
-        return float(_PER_SORTED_CELL * settings["n_trees"] * cells * math.log2(rows + 2))
+        cell = _PER_SORTED_CELL * settings["n_trees"] * settings["max_features"]
+        cell *= table.columns * math.log2(table.rows + 2)
+        return cell * table.sampled * (table.folds - 1), cell * table.rows
     if "learning_rate" in settings:
-        return _boosting_seconds(settings, held_in, sampled, rows, folds, columns)
-    width = _design_width(settings.get("n_knots", 0), sampled, columns)
-    limit = min(settings.get("max_rows", rows), limit_rows(width))
-    fitted = min(sampled, limit) * (folds - 1)
-    step = fitted * width * (_PER_SQUARE * width + _PER_DESIGN_CELL) + folds * _PER_CUBE * width**3
-    refit = min(rows, limit) / max(fitted, 1) / 3
-    steps = _STEPS if sampled <= _MEDIUM_ROWS else _STEPS_OF_MANY_ROWS
-    return float(steps * step * (1 + refit) + folds * columns * _PER_FOLD_COLUMN)
+        return _boosting_seconds(settings, table)
+    return _regression_seconds(settings, table)
 
 
-def _boosting_seconds(  # noqa: PLR0917 - one private caller
-    settings: dict[str, Any], held_in: int, sampled: int, rows: int, folds: int, columns: int
-) -> float:
-    growth = _GROWTH_OF_FEW if sampled <= _MEDIUM_ROWS else _GROWTH_OF_MANY
-    progress = _USUAL_PROGRESS * (sampled / _MEDIUM_ROWS) ** growth
+def _regression_seconds(settings: dict[str, Any], table: _Table) -> tuple[float, float]:
+    def fit(rows: float) -> tuple[float, bool]:
+        """Return the seconds of a Newton step, and whether one fold chooses the strength."""
+        width, used = _design(settings, table, rows)
+        products = used * width * min(used, width)
+        step = _PER_PRODUCT * products + _PER_DESIGN_CELL * used * width
+        return step, table.sampled > MANY_ROWS or used * width**2 > MANY_PAIRS
+
+    step, is_slow = fit(table.sampled * (table.folds - 1) / table.folds)
+    searched = 1 if is_slow else table.folds
+    steps = table.folds * _STEPS_OF_FIT + searched * _STEPS_OF_SEARCH
+    compared = steps * step + table.folds * table.columns * _PER_FOLD_COLUMN
+    return compared, _STEPS_OF_FIT * fit(table.rows)[0]
+
+
+def _design(settings: dict[str, Any], table: _Table, rows: float) -> tuple[int, float]:
+    """Return the number of coefficients of the regression, and of rows that it is fitted on."""
+    threshold = settings.get("target_encoding_threshold") or math.inf
+    native = [count for count in table.levels if count <= threshold]
+    width = design_width(
+        settings.get("n_knots", 0),
+        rows=int(rows),
+        # The rate and the frequency of an encoded category are numbers.
+        numbers=table.columns + len(table.levels) - 2 * len(native),
+        missing=table.missing,
+        levels=native,
+    )
+    return width, min(rows, settings.get("max_rows", rows), limit_rows(width))
+
+
+def _design_bytes(settings: dict[str, Any], table: _Table) -> int:
+    """Return the bytes of the regression's designs: of one fold, or of all if steps are quick."""
+    if "n_knots" not in settings:
+        return 0
+    width, rows = _design(settings, table, table.sampled * (table.folds - 1) / table.folds)
+    is_slow = table.sampled > MANY_ROWS or rows * width**2 > MANY_PAIRS
+    return int(8 * width * (rows * (1 if is_slow else table.folds) + 3 * min(rows, width)))
+
+
+def _boosting_seconds(settings: dict[str, Any], table: _Table) -> tuple[float, float]:
+    growth = _GROWTH_OF_FEW if table.sampled <= _MEDIUM_ROWS else _GROWTH_OF_MANY
+    progress = _USUAL_PROGRESS * (table.sampled / _MEDIUM_ROWS) ** growth
     rounds = settings.get("rounds") or min(
         settings["max_rounds"], progress / settings["learning_rate"]
     )
     patience = 0 if settings.get("rounds") else settings["patience"]
     leaves = settings.get("num_leaves") or 2 ** settings.get("depth", 6)
-    used = columns * settings.get("feature_fraction", 1.0)
+    used = table.columns * settings.get("feature_fraction", 1.0)
     row = _PER_ROW + used * _PER_CELL
     tree = leaves * used * _PER_LEAF_COLUMN
-    compared = (rounds + patience) * (held_in * row + folds * tree)
-    return float(compared + rounds * (rows * row + tree))
+    held_in = table.sampled * (table.folds - 1)
+    compared = (rounds + patience) * (held_in * row + table.folds * tree)
+    return float(compared), float(rounds * (table.rows * row + tree))

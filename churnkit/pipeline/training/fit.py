@@ -157,12 +157,21 @@ def _fit_models(
         model.fit(
             data.train.X,
             data.train.y,
-            **fit_arguments(model, data.contract, data.train, progress=progress),
+            **fit_arguments(
+                model,
+                data.contract,
+                data.train,
+                later_fits=1.0,
+                later_comparisons=len(data.later_trains),
+                progress=progress,
+            ),
         )
         others = _fit_later_folds(model, data, progress)
         progress(f"fitting the registered model on all {full.customer_count:,} customers")
         return model.refit(full.X, full.y, full.weight), (model, *others)
-    arguments = fit_arguments(model, data.contract, full, progress=progress)
+    # One model per fold, each of the rows of the others.
+    later_fits = float(len(np.unique(data.folds)) - 1)
+    arguments = fit_arguments(model, data.contract, full, later_fits=later_fits, progress=progress)
     own_folds = {
         name: value for name, value in model.get_params(deep=False).items() if name == "cv"
     }

@@ -58,14 +58,24 @@ def monotone_signs(
 
 
 def fit_arguments(
-    model: Any, contract: Contract, train: Part, *, progress: Callable[[str], None]
+    model: Any,
+    contract: Contract,
+    train: Part,
+    *,
+    later_fits: float = 0.0,
+    later_comparisons: int = 0,
+    progress: Callable[[str], None],
 ) -> dict[str, Any]:
     """Return the arguments of `fit` besides rows and labels that the model accepts.
 
     Where customers have several rows: sample weights and groups. Where the table has at least
     three dates: the times, so that candidates are compared forward in time.
     """
-    arguments: dict[str, Any] = {"progress": progress}
+    arguments: dict[str, Any] = {
+        "progress": progress,
+        "later_fits": later_fits,
+        "later_comparisons": later_comparisons,
+    }
     if train.weight is not None:
         arguments |= {"sample_weight": train.weight, "groups": train.customers}
     as_of = contract.as_of

@@ -27,6 +27,20 @@ def test_the_coefficients_are_scikit_learns(strength):
     assert fitted.coefficients[0] == pytest.approx(peer.intercept_[0], abs=1e-5)
 
 
+@pytest.mark.parametrize("strength", [0.01, 1.0, 100.0])
+def test_with_fewer_rows_than_coefficients_they_are_scikit_learns_too(strength):
+    design, outcome, weight = rows(60, 200)
+    peer = LogisticRegression(C=strength, tol=1e-12, max_iter=1000, solver="newton-cholesky")
+    peer.fit(design, outcome, weight)
+    with_bias = np.column_stack([np.ones(len(design)), design])
+    penalty = np.append(0.0, np.full(200, 1 / strength))
+    parts = [Block(with_bias[at], outcome[at], weight[at]) for at in np.array_split(range(60), 3)]
+    fitted = newton_logistic(lambda: parts, penalty)
+    assert fitted.converged
+    np.testing.assert_allclose(fitted.coefficients[1:], peer.coef_[0], atol=1e-5)
+    assert fitted.coefficients[0] == pytest.approx(peer.intercept_[0], abs=1e-5)
+
+
 def test_blocks_of_rows_give_what_all_rows_give():
     design, outcome, weight = rows()
     whole = newton_logistic(lambda: [Block(design, outcome, weight)], np.ones(5))
