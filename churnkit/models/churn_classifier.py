@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from churnkit.models.dask_rows import DaskRows
     from churnkit.models.folds import Fold
     from churnkit.models.scorers.base import Scorer
     from churnkit.models.selection.candidates import CandidateTable, ScoredCandidate
@@ -256,9 +257,7 @@ class ChurnClassifier(BinaryModel):
                 f"fold {fold} was not held out: use one of {sorted(self._by_fold)}"
             )
         other = ChurnClassifier(**self.get_params(deep=False))
-        for name, value in vars(self).items():
-            if name != "held_out_probability_":
-                setattr(other, name, value)
+        self._copy_to(other)
         rows = other._training_rows(X, y, sample_weight)
         weights = self._weights
         if fold is None:
@@ -276,6 +275,24 @@ class ChurnClassifier(BinaryModel):
         other._set_members(members, weights)
         other.calibration_ = self._sample_calibration.shifted(other._prior_shift(rows))
         return other
+
+    def refit_on_workers(self, rows: DaskRows) -> ChurnClassifier:
+        """Fit the winner to rows that workers read; see `BinaryModel.refit_on_workers`."""
+        check_is_fitted(self)
+        other = ChurnClassifier(**self.get_params(deep=False))
+        self._copy_to(other)
+        other._set_members(
+            {name: member.refit_on_workers(rows) for name, member in self.members_.items()},
+            self._weights,
+        )
+        other.calibration_ = self._sample_calibration.shifted(other._prior_shift(rows.sample))
+        return other
+
+    def _copy_to(self, other: ChurnClassifier) -> None:
+        """Copy everything but the scores of rows that were held out."""
+        for name, value in vars(self).items():
+            if name != "held_out_probability_":
+                setattr(other, name, value)
 
     def _prior_shift(self, rows: TrainingRows) -> float:
         share = float(np.average(rows.outcome, weights=rows.weight))

@@ -15,12 +15,14 @@ from churnkit.contracts.validation.violations import Violation
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from churnkit.contracts.contract import Contract
     from churnkit.contracts.parsing.arrow_columns import ParsedColumn
 
-__all__ = ["MAX_LEVELS", "learn_levels"]
+__all__ = ["MAX_LEVELS", "count_levels", "learn_levels", "select_levels"]
 
 MAX_LEVELS = 1_000
 # Rarer categories are read as the category "other" in training, so that it is learned.
@@ -60,8 +62,19 @@ def learn_levels(contract: Contract, table: pa.Table | ParsedTable) -> Contract:
     >>> learn_levels(Contract.from_schema(Gym), table)["city"].levels
     ('Bern', 'Oslo')
     """
+    return select_levels(contract, count_levels(contract, table))
+
+
+def count_levels(contract: Contract, table: pa.Table | ParsedTable) -> dict[str, Counter[str]]:
+    """Count the categories of a table, or of a part of one, by column.
+
+    Raises
+    ------
+    DataError
+        If a column whose categories are learned is missing.
+    """
     parsed = ParsedTable.wrap(table)
-    learned: dict[str, list[str]] = {}
+    counts = {}
     for column in contract.columns:
         if column.type != "string" or column.levels is not None:
             continue
@@ -69,7 +82,15 @@ def learn_levels(contract: Contract, table: pa.Table | ParsedTable) -> Contract:
             continue
         if column.name not in table.column_names:
             raise DataError("the training table", [Violation(column.name, "missing_column", 1)])
-        counts = _counts(parsed.column(column))
+        counts[column.name] = _counts(parsed.column(column))
+    return counts
+
+
+def select_levels(contract: Contract, counted: Mapping[str, Counter[str]]) -> Contract:
+    """Return the contract with the categories that were counted; see `learn_levels`."""
+    learned: dict[str, list[str]] = {}
+    for name, counts in counted.items():
+        column = contract[name]
         frequent = sorted(counts, key=lambda level: (-counts[level], level))[:MAX_LEVELS]
         levels = sorted(
             level for level in frequent if all(check.holds(level) for check in column.checks)
@@ -77,7 +98,7 @@ def learn_levels(contract: Contract, table: pa.Table | ParsedTable) -> Contract:
         if column.unknown == "other":
             common = [level for level in levels if counts[level] >= _MIN_ROWS]
             levels = [*(level for level in common if level != OTHER_LEVEL), OTHER_LEVEL]
-        learned[column.name] = levels
+        learned[name] = levels
     return contract.with_levels(learned)
 
 

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = [
+    "BATCH_CELLS",
     "BATCH_ROWS",
     "CSV_SUFFIXES",
     "PARQUET_SUFFIXES",
     "TableFile",
+    "batch_rows",
     "open_table",
     "quote_column",
     "read_table",
@@ -34,6 +36,8 @@ __all__ = [
 ]
 
 BATCH_ROWS = 65_536
+BATCH_CELLS = 4_000_000
+"""Wide tables have fewer rows in a batch, so that it has at most this many values."""
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 CSV_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".psv", ".txt"})
 _READ_BYTES = 1 << 20
@@ -150,7 +154,7 @@ class TableFile:
     def _parquet(self, columns: list[str]) -> Iterator[pa.Table]:
         # With pre_buffer the reader keeps the data in memory until the end of the file.
         with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_READ_BYTES) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+            for batch in file.iter_batches(batch_rows(columns), columns=columns):
                 # The file returns the columns in its own order.
                 yield pa.Table.from_batches([batch]).select(columns)
 
@@ -217,6 +221,17 @@ def _without_last(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.T
             pending = table.slice(max(table.num_rows - rows, 0))
             table = table.slice(0, max(table.num_rows - rows, 0))
         yield table
+
+
+def batch_rows(columns: Sequence[str]) -> int:
+    """Return the number of rows of a batch of some columns.
+
+    Examples
+    --------
+    >>> batch_rows(["id", "plan"]), batch_rows(["number"] * 400)
+    (65536, 10000)
+    """
+    return max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(columns))))
 
 
 def open_table(path: str | Path, *, label: str = "") -> TableFile:

@@ -17,8 +17,9 @@ from churnkit.models.folds import make_folds
 from churnkit.models.frame_columns import array_of_series
 from churnkit.models.scikit_base import BaseEstimator, ClassifierMixin
 from churnkit.models.scorers.base import load_scorer
+from churnkit.models.scorers.fold_encoding import cross_encode
 from churnkit.models.scorers.target_encoded import TargetEncodedScorer
-from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
+from churnkit.models.scorers.target_encoding import TargetEncoding
 from churnkit.models.training_rows import (
     TrainingRows,
     categorical_columns,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from churnkit.models.dask_rows import DaskRows
     from churnkit.models.folds import Fold
     from churnkit.models.frame_encoder import FrameEncoder
     from churnkit.models.scorers.base import Scorer
@@ -95,6 +97,30 @@ class BinaryModel(ClassifierMixin, BaseEstimator):
         fitted.fit(X, y, sample_weight)
         model: Self = fitted.set_params(**self.get_params(deep=False))
         return model
+
+    def refit_on_workers(self, rows: DaskRows) -> BinaryModel:
+        """Fit the chosen settings to rows that the workers of a Dask cluster read.
+
+        LightGBM is fitted to all rows, other estimators to the sample that this process holds.
+
+        Parameters
+        ----------
+        rows
+            Parts of the rows, and a sample of them.
+
+        Returns
+        -------
+        A new estimator.
+
+        Raises
+        ------
+        ModelDataError
+            There is no cluster, or it lost a worker in each attempt.
+        """
+        sample = rows.sample
+        return self.refit(
+            sample.matrix, self.classes_[sample.outcome.astype(np.intp)], sample.weight
+        )
 
     def _selected_settings(self) -> dict[str, Any]:
         """Return the settings that `fit` selected."""

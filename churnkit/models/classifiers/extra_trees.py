@@ -13,8 +13,9 @@ from churnkit.models.calibration.maps import Calibration
 from churnkit.models.classifiers.base import TargetEncodedModel
 from churnkit.models.errors import ModelDataError
 from churnkit.models.folds import average_held_out, make_folds
+from churnkit.models.scorers.fold_encoding import cross_encode
 from churnkit.models.scorers.target_encoded import TargetEncodedScorer
-from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
+from churnkit.models.scorers.target_encoding import TargetEncoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

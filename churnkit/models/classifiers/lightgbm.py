@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
 from churnkit.models.classifiers.base import BoostedTreesModel
-from churnkit.models.classifiers.lightgbm_dask import check_engine, train_on_dask
+from churnkit.models.classifiers.lightgbm_dask import check_engine, deal_rows, train_on_dask
 from churnkit.models.folds import average_held_out
-from churnkit.models.scorers.target_encoding import cross_encode
+from churnkit.models.scorers.fold_encoding import cross_encode, fold_encoding
+from churnkit.models.scorers.target_encoded import TargetEncodedScorer
 from churnkit.models.training_rows import categorical_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import lightgbm
-    import numpy as np
     from numpy.typing import NDArray
 
+    from churnkit.models.dask_rows import DaskRows
     from churnkit.models.folds import Fold
     from churnkit.models.training_rows import TrainingRows
     from churnkit.trees import CompiledTrees
@@ -185,8 +188,7 @@ class LightGBMTrees(BoostedTreesModel):
         params = self._params(rows, matrix)
         if self.engine == "dask":
             self.booster_: lightgbm.Booster = train_on_dask(
-                matrix,
-                rows,
+                deal_rows(rows._replace(matrix=matrix), seed=self.seed),
                 params=params,
                 rounds=rounds,
                 categories=self._native_categories(rows, encoded),
@@ -196,6 +198,34 @@ class LightGBMTrees(BoostedTreesModel):
             self.booster_ = lightgbm.train(params, dataset, num_boost_round=rounds)
         self.rounds_: int = self.booster_.num_trees()
         return compile_booster(self.booster_)
+
+    def refit_on_workers(self, rows: DaskRows) -> LightGBMTrees:
+        """Fit the chosen settings to rows that the workers read."""
+        from churnkit.trees import compile_booster
+
+        check_is_fitted(self)
+        sample = rows.sample
+        encoded = self._target_encoded(sample)
+        encoding = fold_encoding(rows, encoded, seed=self.seed) if encoded else None
+        width = sample.matrix.shape[1] + len(encoded)
+        params = self._params(sample, np.empty((0, width)))
+        other = LightGBMTrees(**self.get_params(deep=False))
+        vars(other).update(vars(self))
+        other.booster_ = train_on_dask(
+            rows,
+            params=params,
+            rounds=max(1, self.rounds_),
+            categories=self._native_categories(sample, encoded),
+            encoding=encoding,
+        )
+        other.rounds_ = other.booster_.num_trees()
+        trees = compile_booster(other.booster_)
+        other.scorer_ = (
+            trees
+            if encoding is None
+            else TargetEncodedScorer(encoding.for_new_customers(sample.matrix.shape[1]), trees)
+        )
+        return other
 
     def _native_categories(self, rows: TrainingRows, encoded: tuple[int, ...]) -> list[int]:
         """Return the categorical columns that the trees split by their codes."""

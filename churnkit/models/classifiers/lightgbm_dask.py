@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 import re
-import sys
-import threading
-import warnings
-from contextlib import contextmanager, redirect_stdout
+import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from churnkit.errors import MissingExtraError
+from churnkit.core.io.table_file import BATCH_CELLS
+from churnkit.models.dask_client import dask_client, run_together
+from churnkit.models.dask_rows import DaskRows, MemoryPart, RowReader
 from churnkit.models.errors import ModelDataError
+from churnkit.models.scorers.fold_encoding import FOLDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import lightgbm
     from numpy.typing import NDArray
 
+    from churnkit.models.dask_rows import RowPart
+    from churnkit.models.scorers.fold_encoding import FoldEncoding
     from churnkit.models.training_rows import TrainingRows
 
-__all__ = ["ENGINES", "check_engine", "train_on_dask"]
+__all__ = ["ENGINES", "check_engine", "deal_rows", "train_on_dask"]
 
 ENGINES = ("local", "dask")
 
-# Workers are looked for this often; after a loss, the fit usually ends by itself.
-_POLL_SECONDS, _GRACE_SECONDS = 1.0, 10.0
-
-# LightGBM's parameter names, and those of the scikit-learn interface of lightgbm.dask.
-_SKLEARN_NAMES = {
-    "min_data_in_leaf": "min_child_samples",
-    "lambda_l2": "reg_lambda",
-    "feature_fraction": "colsample_bytree",
-    "bagging_fraction": "subsample",
-    "bagging_freq": "subsample_freq",
-    "seed": "random_state",
-}
+# LightGBM finds the thresholds from this many rows by default.
+_BINNED_ROWS = 200_000
 # Worker addresses must not be saved: each line becomes the line that a local fit writes.
 _LOCAL_VALUES = {
     "machines": "",
@@ -66,30 +60,32 @@ def check_engine(engine: str) -> str:
 
 
 def train_on_dask(
-    matrix: NDArray[np.float64],
-    rows: TrainingRows,
+    rows: DaskRows,
     *,
     params: dict[str, Any],
     rounds: int,
     categories: Sequence[int],
+    encoding: FoldEncoding | None = None,
 ) -> lightgbm.Booster:
     """Train a booster on the cluster that this process is connected to.
 
-    Each worker gets a random share of the rows: it finds the thresholds of some columns from its
-    own rows alone, so the shares must be alike. Sums are added in a different order than in one
-    process, so the trees differ from local ones.
+    A worker reads its parts batch by batch into LightGBM's bins, a byte per value, and holds no
+    other copy of them. The thresholds are those of the sample on all workers. Sums are added in a
+    different order than in one process, so the trees differ from local ones. If a worker is lost,
+    the fit starts again on the others.
 
     Parameters
     ----------
-    matrix : (n, f) encoded rows
     rows
-        The outcomes and weights of the same rows.
+        Parts of encoded rows, and a sample.
     params
         Parameters of `lightgbm.train`.
     rounds
         Number of trees.
     categories
         Indices of the columns that hold category codes.
+    encoding
+        Replaces categories of many levels.
 
     Returns
     -------
@@ -98,80 +94,144 @@ def train_on_dask(
     Raises
     ------
     ModelDataError
-        Dask is not installed, there is no cluster, it has no worker, or it lost one during the fit.
+        There is no cluster, it has no worker, or it lost one in each attempt.
+    MissingExtraError
+        Dask is not installed.
     """
-    with _dask_client() as client:
-        import lightgbm
+    import lightgbm
 
-        before = set(client.ncores())
-        if not before:
-            raise ModelDataError(
-                "engine='dask': the cluster has no workers: start one with `dask worker`"
-            )
-        # The regressor: the classifier numbers the classes that one worker sees.
-        model = lightgbm.DaskLGBMRegressor(
-            client=client, n_estimators=rounds, **_sklearn_params(params)
+    sample = rows.sample
+    if len(sample.matrix) > _BINNED_ROWS:
+        chosen = np.random.default_rng(params["seed"]).choice(
+            len(sample.matrix), _BINNED_ROWS, replace=False
         )
-        order = np.random.default_rng(params["seed"]).permutation(len(matrix))
-        shares = np.array_split(order, min(len(before), len(order)))
-        # LightGBM prints its ports to standard output, which is reserved for data.
-        with redirect_stdout(sys.stderr), warnings.catch_warnings():
-            # LightGBM warns that Dask's number of threads replaces the interface's default.
-            warnings.filterwarnings("ignore", message="Parameter n_jobs will be ignored")
-            _fit_watched(
-                client,
-                before,
-                len(matrix),
-                lambda: model.fit(
-                    _scatter(client, matrix, shares),
-                    _scatter(client, rows.outcome, shares),
-                    sample_weight=_scatter(client, rows.weight, shares),
-                    categorical_feature=list(categories),
-                ),
-            )
-    return lightgbm.Booster(model_str=remove_addresses(model.booster_.model_to_string()))
+        sample = sample.take(np.sort(chosen))
+    if encoding is not None:
+        sample = encoding.encode(sample, np.arange(len(sample.matrix)) % FOLDS)
+    if "monotone_constraints_method" in params:
+        params = params | {"monotone_constraints_method": "basic"}  # the only one for clusters
+    task = _FitTask(params, rounds, list(categories), encoding)
+    with dask_client() as client:
+
+        def start(workers: Sequence[str]) -> list[Any]:
+            used = workers[: len(rows.parts)]
+            networks = _networks(client, used)
+            binned = client.scatter(sample.matrix, broadcast=True, hash=False)
+            futures = []
+            for number, worker in enumerate(used):
+                numbers = range(number, len(rows.parts), len(used))
+                parts = [_send(client, rows.parts[each], worker) for each in numbers]
+                network = networks[number] | {"num_threads": client.ncores()[worker]}
+                futures.append(
+                    client.submit(
+                        task.run,
+                        parts,
+                        list(numbers),
+                        binned,
+                        network,
+                        workers=[worker],
+                        pure=False,
+                    )
+                )
+            return futures
+
+        texts = run_together(client, start, what=f"they fitted {rows.rows:,} rows")
+    return lightgbm.Booster(model_str=remove_addresses(texts[0]))
 
 
-def _fit_watched(client: Any, before: set[str], rows: int, fit: Callable[[], Any]) -> None:
-    """Fit, and raise an error that names the workers which left the cluster meanwhile.
+def deal_rows(rows: TrainingRows, *, seed: int) -> DaskRows:
+    """Divide rows in memory into one random part for each worker of the cluster."""
+    with dask_client() as client:
+        count = min(len(client.ncores()), len(rows.matrix))
+    order = np.random.default_rng(seed).permutation(len(rows.matrix))
+    parts = tuple(MemoryPart(rows.take(share)) for share in np.array_split(order, count))
+    return DaskRows(parts, rows)
 
-    The rows that a worker holds are lost with it, and the others wait for its sums: the fit ends
-    with an error that names no worker, or not at all.
-    """
-    errors: list[Exception] = []
 
-    def run() -> None:
+@dataclass(frozen=True)
+class _FitTask:
+    """Train on the parts of one worker, together with the other workers."""
+
+    params: dict[str, Any]
+    rounds: int
+    categories: list[int]
+    encoding: FoldEncoding | None
+
+    def run(
+        self,
+        parts: Sequence[RowPart],
+        numbers: Sequence[int],
+        sample: NDArray[np.float64],
+        network: dict[str, Any],
+    ) -> str:
+        """Return the booster as text, the same on every worker."""
+        import lightgbm
+        from lightgbm.basic import _LIB
+
+        settings = {"verbosity": -1, "feature_pre_filter": False}
+        binned = lightgbm.Dataset(
+            sample,
+            label=np.zeros(len(sample)),
+            categorical_feature=self.categories,
+            params=settings,
+        ).construct()
+        count = sum(part.rows for part in parts)
+        reader = RowReader(self._encoded(parts, numbers))
+        outcome, weight = np.empty(count), np.empty(count)
+
+        class Rows(lightgbm.Sequence):
+            batch_size = max(1, BATCH_CELLS // sample.shape[1])
+
+            def __len__(self) -> int:
+                return count
+
+            def __getitem__(self, index: Any) -> NDArray[np.float64]:
+                rows = reader.take(index.stop - index.start)
+                outcome[index], weight[index] = rows.outcome, rows.weight
+                return rows.matrix
+
+        dataset = lightgbm.Dataset(Rows(), reference=binned, params=settings).construct()
+        dataset.set_label(outcome).set_weight(weight)
         try:
-            fit()
-        except Exception as error:  # noqa: BLE001 - raised below
-            errors.append(error)
+            booster = lightgbm.train(self.params | network, dataset, num_boost_round=self.rounds)
+            return str(booster.model_to_string())
+        finally:
+            _LIB.LGBM_NetworkFree()
 
-    thread = threading.Thread(target=run, name="churnkit-dask-fit", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_POLL_SECONDS)
-        if thread.is_alive() and before - set(client.ncores()):
-            thread.join(_GRACE_SECONDS)
-            break
-    if not errors and not thread.is_alive():
-        return
-    lost = sorted(before - set(client.ncores()))
-    if lost:
-        raise ModelDataError(
-            f"engine='dask': the cluster lost {', '.join(lost)} of {len(before)} workers while they "
-            f"fitted {rows:,} rows. A worker that needs more memory than its limit is killed: give "
-            "each more memory, or start more workers, restart those that still fit, and train again"
-        ) from (errors[0] if errors else None)
-    raise errors[0]
+    def _encoded(self, parts: Sequence[RowPart], numbers: Sequence[int]) -> Iterator[TrainingRows]:
+        for part, number in zip(parts, numbers, strict=True):
+            yield from part.read() if self.encoding is None else self.encoding.read(part, number)
 
 
-def _sklearn_params(params: dict[str, Any]) -> dict[str, Any]:
-    renamed = {_SKLEARN_NAMES.get(name, name): value for name, value in params.items()}
-    # Dask sets the threads of a worker; distributed training supports the basic method only.
-    del renamed["num_threads"]
-    if "monotone_constraints_method" in renamed:
-        renamed["monotone_constraints_method"] = "basic"
-    return renamed
+def _send(client: Any, part: RowPart, worker: str) -> Any:
+    """Return a part as an argument of a task; rows in memory are sent beforehand."""
+    if isinstance(part, MemoryPart):
+        return client.scatter(part, workers=[worker], hash=False)
+    return part
+
+
+def _networks(client: Any, workers: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the settings by which the booster of each worker finds the others."""
+    if len(workers) == 1:
+        return [{}]
+    ports = client.run(_free_port, workers=list(workers))
+    machines = ",".join(f"{urlsplit(worker).hostname}:{ports[worker]}" for worker in workers)
+    return [
+        {
+            "tree_learner": "data",
+            "num_machines": len(workers),
+            "machines": machines,
+            "local_listen_port": ports[worker],
+        }
+        for worker in workers
+    ]
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def remove_addresses(text: str) -> str:
@@ -185,44 +245,3 @@ def remove_addresses(text: str) -> str:
     for name, value in _LOCAL_VALUES.items():
         text = re.sub(rf"(?m)^\[{name}: .*\]$", f"[{name}: {value}]", text)
     return text
-
-
-@contextmanager
-def _dask_client() -> Iterator[Any]:
-    """Yield the current client, or a temporary one for the configured scheduler."""
-    try:
-        import dask
-        import dask.array
-        import distributed
-    except ImportError:
-        raise MissingExtraError("dask", "dask") from None
-    try:
-        client = distributed.Client.current()
-    except ValueError:
-        client = None
-    if client is not None:
-        yield client
-        return
-    address = dask.config.get("scheduler-address", None)
-    if not address:
-        raise ModelDataError(
-            "engine='dask': no cluster is connected; create a distributed.Client first, or set "
-            "DASK_SCHEDULER_ADDRESS"
-        )
-    with distributed.Client(address) as client:
-        yield client
-
-
-def _scatter(client: Any, values: NDArray[Any], shares: list[NDArray[np.intp]]) -> Any:
-    """Send each worker its rows; the task graph holds references only."""
-    import dask
-    import dask.array
-
-    parts = [values[share] for share in shares]
-    futures = client.scatter(parts, hash=False)
-    return dask.array.concatenate(
-        [
-            dask.array.from_delayed(dask.delayed(future), shape=part.shape, dtype=part.dtype)
-            for future, part in zip(futures, parts, strict=True)
-        ]
-    )

@@ -23,8 +23,9 @@ from churnkit.models.classifiers.logistic_encoding import (
 from churnkit.models.errors import ModelDataError
 from churnkit.models.folds import average_held_out, make_folds
 from churnkit.models.scorers.additive import LinearScorer
+from churnkit.models.scorers.fold_encoding import cross_encode
 from churnkit.models.scorers.target_encoded import TargetEncodedScorer
-from churnkit.models.scorers.target_encoding import TargetEncoding, cross_encode
+from churnkit.models.scorers.target_encoding import TargetEncoding
 from churnkit.models.training_rows import TrainingRows, categorical_columns, high_cardinality
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """Target encoding: categories with many levels as churn rate and frequency.
 
 One threshold of a tree on such a number separates a thousand cities, where splits by code would
-fit the noise of each. The rate of a level is shrunk to the overall rate by empirical Bayes, and
-the rate of a training row is learned on other rows so that its outcome does not leak.
+fit the noise of each. The rate of a level is shrunk to the overall rate by empirical Bayes.
 
 References
 ----------
@@ -27,9 +26,8 @@ if TYPE_CHECKING:
 
     from churnkit.models.training_rows import TrainingRows
 
-__all__ = ["LevelTable", "TargetEncoding", "cross_encode"]
+__all__ = ["LevelTable", "TargetEncoding", "level_count"]
 
-_FOLDS = 5
 # Bounds of the number of customers with the overall rate that are added to each level.
 _MIN_PRIOR, _MAX_PRIOR = 1.0, 1_000.0
 
@@ -88,6 +86,13 @@ class LevelTable:
         slot = np.where(np.isnan(column), levels, column).astype(np.intp)
         count = np.bincount(slot, weight, levels + 1).astype(np.float64)
         churned = np.bincount(slot, weight * outcome, levels + 1).astype(np.float64)
+        return cls.from_counts(count, churned, overall=overall)
+
+    @classmethod
+    def from_counts(
+        cls, count: NDArray[np.float64], churned: NDArray[np.float64], *, overall: float
+    ) -> Self:
+        """Learn from the weight of all rows and of churned ones by code, (k + 1,), missing last."""
         prior = _prior_customers(count, churned, overall)
         rate = (churned + prior * overall) / (count + prior)
         frequency = np.log1p(count)
@@ -166,7 +171,7 @@ class TargetEncoding:
                 rows.matrix[:, column],
                 rows.outcome,
                 rows.weight,
-                levels=_level_count(rows.matrix[:, column]),
+                levels=level_count(rows.matrix[:, column]),
                 overall=overall,
             )
             for column in columns
@@ -253,49 +258,8 @@ class TargetEncoding:
         return cls(tuple(columns.tolist()), tables, width)
 
 
-def cross_encode(rows: TrainingRows, columns: Sequence[int], *, seed: int) -> NDArray[np.float64]:
-    """Encode training rows, the rates of each row learned on other rows.
-
-    Parameters
-    ----------
-    rows
-        Checked training rows.
-    columns
-        Indices of the columns to encode.
-    seed
-        For the assignment of rows to folds.
-
-    Returns
-    -------
-    (n, f + columns) in the layout of `TargetEncoding.apply`; a row is not counted in its
-    frequency, as a new customer is not.
-    """
-    count, width = len(rows.matrix), rows.matrix.shape[1]
-    encoded = np.empty((count, width + len(columns)))
-    encoded[:, :width] = rows.matrix
-    # One overall rate for all folds: the rate of the other folds would leak the fold's own.
-    overall = float(rows.weight @ rows.outcome / rows.weight.sum())
-    fold = np.random.default_rng(seed).permutation(count) % _FOLDS
-    for number, feature in enumerate(columns, width):
-        column = rows.matrix[:, feature]
-        levels = _level_count(column)
-        for held_out in range(_FOLDS):
-            test, train = fold == held_out, fold != held_out
-            table = LevelTable.fit(
-                column[train],
-                rows.outcome[train],
-                rows.weight[train],
-                levels=levels,
-                overall=overall,
-            )
-            encoded[test, feature] = table.at(column[test])[0]
-        slot = np.where(np.isnan(column), levels, column).astype(np.intp)
-        others = np.bincount(slot, rows.weight, levels + 1)[slot] - rows.weight
-        encoded[:, number] = np.log1p(np.maximum(others, 0.0))
-    return encoded
-
-
-def _level_count(column: NDArray[np.float64]) -> int:
+def level_count(column: NDArray[np.float64]) -> int:
+    """Return one more than the largest code of a column."""
     present = column[~np.isnan(column)]
     return int(present.max()) + 1 if len(present) else 0
 

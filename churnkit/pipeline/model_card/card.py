@@ -61,10 +61,8 @@ def build_card(
     card: dict[str, Any] = {
         "format": CARD_FORMAT,
         "evaluation": fitted.evaluation.to_dict(),
-        "train_rows": len(data.train.y),
-        "test_rows": len(data.tested.y),
+        **data.row_counts,
         "test_folds": 1 if data.folds is None else len(fitted.fold_models),
-        "registered_rows": len(data.full.y),
         "churn_rate": recipe.population_rate or float(data.full.y.mean()),
         "winner": fitted.winner,
         "rule": fitted.rule_says,
@@ -126,14 +124,20 @@ def _date_range(dates: pa.ChunkedArray) -> tuple[str, str]:
 
 
 def _sampling_limits(recipe: Recipe, data: TrainingData) -> list[str]:
+    sentences = []
+    if data.on_workers is not None:
+        sentences.append(
+            f"The trees are fitted on all rows on a cluster; everything else, such as test, drivers "
+            f"and segments, is computed from a sample of {len(data.full.y):,} rows."
+        )
     if recipe.population_rate is None:
-        return []
+        return sentences
     sentence = (
         f"The churn rate is {data.tested.y.mean():.1%} in the table and "
         f"{recipe.population_rate:.1%} among all customers: metrics are weighted to all "
         "customers; slices and profit, which count customers, are not reported."
     )
-    return [sentence]
+    return [*sentences, sentence]
 
 
 def _limits(

@@ -164,9 +164,7 @@ def _log_metadata(run: Run) -> None:
             "schema": run.data.contract.name,
             "seed": run.recipe.seed,
             "winner": run.fitted.winner,
-            "train_rows": len(run.data.train.y),
-            "test_rows": len(run.data.tested.y),
-            "registered_rows": len(run.data.full.y),
+            **run.data.row_counts,
             "test_share": run.recipe.split.test,
             **{
                 f"model.{key}": _shorten(value)

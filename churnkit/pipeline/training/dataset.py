@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from churnkit.models.dask_rows import DaskRows
     from churnkit.pipeline.recipe import Recipe
     from churnkit.timeline import Timeline
 
@@ -111,6 +112,9 @@ class TrainingData:
     later_trains
         Training rows of the folds after the first, if each selects its settings on its own rows;
         else the settings are selected once on `full`.
+    on_workers
+        The rows of the training customers and of all, which the workers of a cluster read; the
+        other parts are then a sample. None if this process holds the table.
     """
 
     contract: Contract
@@ -123,11 +127,20 @@ class TrainingData:
     folds: NDArray[np.intp] | None = None
     cross_tested: Part | None = None
     later_trains: tuple[Part, ...] = ()
+    on_workers: tuple[DaskRows, DaskRows] | None = None
 
     @property
     def tested(self) -> Part:
         """Rows of the verdict: of all folds, each scored by a model without it, or `test`."""
         return self.test if self.cross_tested is None else self.cross_tested
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """Number of rows of the tested model, of its test and of the registered model."""
+        train, full = len(self.train.y), len(self.full.y)
+        if self.on_workers is not None:
+            train, full = (rows.rows for rows in self.on_workers)
+        return {"train_rows": train, "test_rows": len(self.tested.y), "registered_rows": full}
 
 
 def customer_ids(table: pa.Table, entity: str) -> list[str]:
@@ -177,8 +190,17 @@ def _build_snapshots(recipe: Recipe, timeline: Timeline, tables: Any) -> pa.Tabl
     return snapshots.filter(pc.is_valid(snapshots[timeline.label_name]))
 
 
-def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
+def prepare(recipe: Recipe, table: pa.Table, contract: Contract | None = None) -> TrainingData:
     """Validate, split and encode a training table.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    table
+        Its table, or a sample of it.
+    contract
+        With the categories of the whole table; by default they are learned from `table`.
 
     Raises
     ------
@@ -191,7 +213,7 @@ def prepare(recipe: Recipe, table: pa.Table) -> TrainingData:
     PreconditionError
         If too few customers churned or stayed, or the last date's outcomes are immature.
     """
-    contract = Contract.from_schema(recipe.schema)
+    contract = contract or Contract.from_schema(recipe.schema)
     table = number_rows(table, contract.entity)
     if contract.as_of is not None:
         table = normalize_dates(table, contract.as_of)

@@ -153,6 +153,14 @@ def _fit_models(
 ) -> tuple[Any, tuple[Any, ...]]:
     """Return the model fitted on all rows, and one without the customers of each test fold."""
     full = data.full
+    if data.on_workers is not None:
+        training, every = data.on_workers
+        arguments = fit_arguments(model, data.contract, data.train, progress=progress)
+        model.set_params(engine="local").fit(data.train.X, data.train.y, **arguments)
+        progress(f"testing: fitting on {training.rows:,} rows on the cluster")
+        tested = model.refit_on_workers(training)
+        progress(f"fitting the registered model on all {every.rows:,} rows on the cluster")
+        return model.refit_on_workers(every), (tested,)
     if data.folds is None or data.later_trains:
         model.fit(
             data.train.X,

@@ -36,6 +36,7 @@ from churnkit.pipeline.tracking.mlflow_run import Run, check_tracking, log_run
 from churnkit.pipeline.training.actions_gate import judge_actions
 from churnkit.pipeline.training.champion import load_champion, score_champion
 from churnkit.pipeline.training.competing_risks import check_actions_of_causes, fit_causes
+from churnkit.pipeline.training.dask_table import open_for_workers, prepare_on_workers
 from churnkit.pipeline.training.dataset import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.training.fit import fit
 from churnkit.pipeline.training.survival import fit_lifetime
@@ -142,10 +143,7 @@ def train(
     """
     refuse_open_questions(recipe)
     project = project or find_project(recipe.path.parent if recipe.path else None)
-    progress("reading the table")
-    table = read_training_table(recipe, project.root)
-    progress(f"validating {table.num_rows:,} rows")
-    data = prepare(recipe, table)
+    data = _prepare(recipe, project.root, progress)
     refuse_invalid_actions(recipe, data.contract)
     check_actions_of_causes(recipe, data)
     progress("opening the model registry")
@@ -217,6 +215,18 @@ def train(
             *(() if champion is None else _restart_note(data, champion.model)),
         ),
     )
+
+
+def _prepare(recipe: Recipe, root: Path, progress: Callable[[str], None]) -> TrainingData:
+    """Read and prepare the table in this process, or on the workers of a cluster."""
+    source = open_for_workers(recipe, root)
+    if source is not None:
+        progress(f"reading {len(source.files)} files with {source.rows:,} rows on the cluster")
+        return prepare_on_workers(recipe, source)
+    progress("reading the table")
+    table = read_training_table(recipe, root)
+    progress(f"validating {table.num_rows:,} rows")
+    return prepare(recipe, table)
 
 
 def _result(

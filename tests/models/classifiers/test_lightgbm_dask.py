@@ -1,12 +1,19 @@
 """Trees fitted by the workers of a Dask cluster: as good as local ones, and as compiled."""
 
-from typing import Any
+import os
+import signal
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
 from churnkit.evaluation import auc, log_loss
 from churnkit.models import ChurnClassifier, LightGBMTrees, ModelDataError
+from churnkit.models.dask_rows import DaskRows
+from churnkit.models.training_rows import TrainingRows
 
 SETTINGS: dict[str, Any] = {"rounds": 60, "learning_rate": 0.1, "categorical_features": (2,)}
 
@@ -101,29 +108,121 @@ def test_a_contest_is_held_here_and_its_winner_fitted_there(cluster, customers):
     assert not np.array_equal(one, other)
 
 
+def rows_with_cities(size=9_000, seed=0):
+    """Draw a number and one of 200 cities, both of which matter."""
+    rng = np.random.default_rng(seed)
+    city = rng.integers(0, 200, size)
+    X = np.column_stack([rng.normal(size=size), city])
+    chance = 1 / (1 + np.exp(1 - X[:, 0] - 1.5 * np.sin(city)))
+    return X, (rng.random(size) < chance).astype(float)
+
+
+class Part(NamedTuple):
+    """Rows that a worker draws, in batches of other sizes than LightGBM reads."""
+
+    rows: int
+    seed: int
+
+    def read(self):
+        X, churned = rows_with_cities(self.rows, self.seed)
+        for rows in np.array_split(np.arange(self.rows), 4):
+            yield TrainingRows.from_arrays(X[rows], churned[rows])
+
+
+class FatalPart(NamedTuple):
+    """Rows whose reader ends its worker, as the system does when its memory is exhausted.
+
+    With a folder it does so once.
+    """
+
+    rows: int
+    folder: Path | None = None
+
+    def read(self):
+        if self.folder is None or not (self.folder / "done").exists():
+            if self.folder is not None:
+                (self.folder / "done").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from Part(self.rows, 1).read()
+
+
+@pytest.mark.slow
+def test_parts_that_workers_read_are_fitted_like_the_same_rows_in_memory(cluster):
+    parts = tuple(Part(3_000, seed) for seed in range(3))
+    X, churned = (
+        np.concatenate(each)
+        for each in zip(*(rows_with_cities(part.rows, part.seed) for part in parts), strict=True)
+    )
+    fresh, left = rows_with_cities(20_000, 9)
+    # More cities than the threshold: their rates are counted on the workers.
+    model = LightGBMTrees(**SETTINGS | {"categorical_features": (1,)}, target_encoding_threshold=50)
+    local = model.fit(X, churned)
+    sample = TrainingRows.from_arrays(X, churned).take(np.arange(0, 9_000, 2))
+    spread = local.refit_on_workers(DaskRows(parts, sample))
+    here, there = (each.predict_proba(fresh)[:, 1] for each in (local, spread))
+    assert auc(left, there) == pytest.approx(auc(left, here), abs=0.005)
+    assert log_loss(left, there) == pytest.approx(log_loss(left, here), abs=0.01)
+    # Rates and counts of new customers are those of all rows, to the last bit.
+    for name, values in local.scorer_.to_arrays()[1].items():
+        if name in {"rate", "frequency"}:
+            np.testing.assert_allclose(spread.scorer_.to_arrays()[1][name], values, rtol=1e-12)
+
+
+@contextmanager
+def own_cluster():
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
+    workers = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    )
+    with distributed.Client(workers) as client:
+        yield client
+    # Its own records miss a worker that was killed while it registered.
+    with suppress(KeyError):
+        workers.close()
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("seconds", [1.0, 6.0])
-def test_a_killed_worker_is_named(seconds):
-    # Early, the fit would wait for ever; later, it would end without the name of a worker.
-    distributed = pytest.importorskip("distributed", reason="Dask is not installed (extra 'dask')")
-    import os
-    import signal
-    import threading
-
+def test_a_fit_in_which_a_worker_is_killed_starts_again():
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(100_000, 10))
+    X = rng.normal(size=(50_000, 10))
     churned = (X[:, 0] + rng.normal(size=len(X)) > 1).astype(int)
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0"
-        ) as workers,
-        distributed.Client(workers) as client,
-    ):
+    with own_cluster() as client:
         address, process = min(client.run(os.getpid).items())
-        timer = threading.Timer(seconds, os.kill, (process, signal.SIGKILL))
+        timer = threading.Timer(3.0, os.kill, (process, signal.SIGKILL))
         timer.start()
-        with pytest.raises(ModelDataError, match=f"lost {address} of 2 workers") as caught:
-            LightGBMTrees(engine="dask", rounds=20_000).fit(X, churned)
+        with pytest.warns(
+            UserWarning, match=f"lost {address} of 2 workers while they fitted 50,000"
+        ):
+            model = LightGBMTrees(engine="dask", rounds=1_000).fit(X, churned)
         timer.join()
-    assert "100,000 rows" in str(caught.value)
+    assert model.rounds_ == 1_000
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_worker_that_waits_for_a_killed_one_is_restarted(tmp_path):
+    # Killed before the trees begin: the other one would wait for ever.
+    X, churned = rows_with_cities(2_000)
+    sample = TrainingRows.from_arrays(X, churned)
+    local = LightGBMTrees(**SETTINGS | {"categorical_features": (1,)}).fit(X, churned)
+    parts = (Part(1_000, 0), FatalPart(1_000, tmp_path))
+    with own_cluster(), pytest.warns(UserWarning, match=r"starting again on \d, attempt 2 of 3"):
+        spread = local.refit_on_workers(DaskRows(parts, sample))
+    assert spread.rounds_ == local.rounds_
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_worker_that_is_killed_in_each_attempt_is_named():
+    X, churned = rows_with_cities(2_000)
+    sample = TrainingRows.from_arrays(X, churned)
+    local = LightGBMTrees(**SETTINGS | {"categorical_features": (1,)}).fit(X, churned)
+    with (
+        own_cluster(),
+        pytest.warns(UserWarning, match="starting again"),
+        pytest.raises(
+            ModelDataError, match=r"lost tcp://127.0.0.1:\d+ of 2 workers.*attempt 3 of 3"
+        ),
+    ):
+        local.refit_on_workers(DaskRows((Part(1_000, 0), FatalPart(1_000)), sample))

@@ -5,8 +5,9 @@ import pytest
 
 from churnkit.errors import BundleError
 from churnkit.models import LightGBMTrees, LogisticModel, load_scorer
+from churnkit.models.scorers.fold_encoding import cross_encode
 from churnkit.models.scorers.target_encoded import TargetEncodedScorer
-from churnkit.models.scorers.target_encoding import LevelTable, TargetEncoding, cross_encode
+from churnkit.models.scorers.target_encoding import LevelTable, TargetEncoding
 from churnkit.models.training_rows import TrainingRows
 
 

@@ -96,7 +96,7 @@ class ObjectParquet:
                     # A reader fetches its row groups in few requests, and keeps them to its end.
                     parquet = pq.ParquetFile(stream, metadata=metadata, pre_buffer=True)
                     for batch in parquet.iter_batches(
-                        table_file.BATCH_ROWS, row_groups=groups, columns=selected
+                        table_file.batch_rows(selected), row_groups=groups, columns=selected
                     ):
                         yield pa.Table.from_batches([batch]).select(selected)
         except (pa.ArrowException, OSError):

@@ -1,0 +1,269 @@
+"""A training table in files, which the workers of a Dask cluster read, check and encode.
+
+Each task reads one file in batches, so that neither a worker nor this process holds the table. This
+process holds a sample of the customers, on which candidates are compared and the model is tested.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from churnkit.contracts.contract import Contract
+from churnkit.contracts.encoding.category_levels import count_levels, select_levels
+from churnkit.contracts.encoding.table_encoder import TableEncoder
+from churnkit.contracts.parsing.arrow_columns import ParsedTable, normalize_dates
+from churnkit.contracts.validation.labels import parse_label, refuse_constant
+from churnkit.contracts.validation.pandera_check import check_columns
+from churnkit.contracts.validation.violations import Violation
+from churnkit.core.io.locations import resolve_location
+from churnkit.core.io.remote.object_parquet import ObjectParquet
+from churnkit.core.io.source_files import PartitionFile, TableFiles
+from churnkit.core.io.table_file import TableFile
+from churnkit.core.io.table_sources import concatenate, open_source
+from churnkit.errors import DataError, RecipeError
+from churnkit.models.dask_client import map_on_workers
+from churnkit.models.dask_rows import DaskRows
+from churnkit.models.selection.presets import SELECTION_ROWS
+from churnkit.models.training_rows import TrainingRows
+from churnkit.pipeline.training.dataset import Part, customer_ids, prepare
+from churnkit.pipeline.training.holdout_split import Split
+from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from churnkit.core.io.source_files import Source
+    from churnkit.pipeline.recipe import Recipe
+    from churnkit.pipeline.training.dataset import TrainingData
+
+__all__ = ["open_for_workers", "prepare_on_workers"]
+
+# The sample has at least this many rows of the rarer class, as far as the limit allows.
+_MIN_RARE_ROWS, _MAX_SAMPLE_ROWS = 2_000, 1_000_000
+_SAMPLE_SALT = "sample"
+
+
+def open_for_workers(recipe: Recipe, root: Path) -> TableFiles | None:
+    """Open the table of a recipe if workers can read it: ``engine="dask"``, Parquet files."""
+    if callable(recipe.data) or getattr(recipe.model, "engine", "local") != "dask":
+        return None
+    source = open_source(resolve_location(recipe.data, root))
+    if isinstance(source, TableFiles) and all(map(_is_parquet, source.files)):
+        return source
+    return None
+
+
+def _is_parquet(file: Source) -> bool:
+    """Return True for a file that is read in place; other formats are copied to this machine."""
+    stored = file.file if isinstance(file, PartitionFile) else file
+    return isinstance(stored, ObjectParquet) or (
+        isinstance(stored, TableFile) and stored.dialect is None
+    )
+
+
+def prepare_on_workers(recipe: Recipe, source: TableFiles) -> TrainingData:
+    """Check a table on the workers, and prepare a sample of its customers.
+
+    Raises
+    ------
+    DataError
+        If the table violates its contract; the violations of the first such file are listed.
+    RecipeError
+        If the recipe needs the whole table in one process.
+    ChurnkitError
+        As of `churnkit.pipeline.training.dataset.prepare`.
+    """
+    contract = Contract.from_schema(recipe.schema)
+    _refuse_whole_table(recipe, contract, source)
+    count = len(source.files)
+    profiles = map_on_workers(
+        _profile,
+        source.files,
+        contract,
+        recipe.leave_out,
+        recipe.split,
+        what=f"checking {count} files",
+    )
+    total = _merge(recipe.name, contract, source, profiles)
+    share = _sample_rows(recipe, total) / total.rows
+    tables = map_on_workers(
+        _draw, source.files, contract, recipe.leave_out, share, what=f"sampling {count} files"
+    )
+    contract = select_levels(contract, total.levels)
+    sample = concatenate([table for table in tables if table.num_columns])
+    data = replace(
+        prepare(recipe, sample, contract), folds=None, cross_tested=None, later_trains=()
+    )
+    if data.full.customers is not None:
+        raise RecipeError(
+            f"recipe '{recipe.name}': some customers have several rows, whose weights need the "
+            'whole table: keep one date per customer, or train with engine="local"'
+        )
+    parts = [
+        _FilePart(file, data.contract, recipe.leave_out, profile.rows)
+        for file, profile in zip(source.files, profiles, strict=True)
+    ]
+    training = [
+        replace(part, rows=profile.rows - profile.held_out, split=recipe.split)
+        for part, profile in zip(parts, profiles, strict=True)
+    ]
+    return replace(
+        data,
+        digest=f"sha256:{total.digest}",
+        left_out=describe_left_out(dict(total.left_out)),
+        on_workers=(_rows(training, data.train), _rows(parts, data.full)),
+    )
+
+
+@dataclass
+class _Profile:
+    """What a file has: rows, classes, categories, violations, and a digest."""
+
+    rows: int = 0
+    churned: int = 0
+    held_out: int = 0
+    levels: dict[str, Counter[str]] = field(default_factory=dict)
+    left_out: Counter[str] = field(default_factory=Counter)
+    violations: tuple[Violation, ...] = ()
+    digest: str = ""
+
+
+def _profile(
+    file: Source, contract: Contract, leave_out: tuple[Any, ...], split: Split
+) -> _Profile:
+    profile, digest = _Profile(), hashlib.sha256()
+    violations: dict[tuple[str, str], Violation] = {}
+    for table in _read(file, contract, leave_out, profile.left_out):
+        parsed = ParsedTable(table)
+        labels, unlabeled = parse_label(contract, parsed, name=file.name)
+        for finding in (*check_columns(contract, parsed, "train"), *unlabeled):
+            moved = replace(finding, positions=finding.positions + profile.rows).to_violation()
+            key = finding.column, finding.rule
+            earlier = violations.setdefault(key, moved)
+            if earlier is not moved:
+                violations[key] = replace(earlier, count=earlier.count + moved.count)
+        for name, counts in count_levels(contract, parsed).items():
+            profile.levels.setdefault(name, Counter()).update(counts)
+        digest.update(_bytes(table))
+        profile.rows += table.num_rows
+        profile.churned += int(labels.sum())
+        profile.held_out += int(split.is_test(customer_ids(table, contract.entity.name)).sum())
+    return replace(profile, violations=tuple(violations.values()), digest=digest.hexdigest())
+
+
+def _merge(name: str, contract: Contract, source: TableFiles, profiles: list[_Profile]) -> _Profile:
+    invalid = [number for number, profile in enumerate(profiles) if profile.violations]
+    if invalid:
+        file = source.files[invalid[0]].name
+        others = f", and {len(invalid) - 1} other files have violations" if invalid[1:] else ""
+        raise DataError(f"{name}, {file}{others}", profiles[invalid[0]].violations)
+    total = _Profile()
+    for profile in profiles:
+        total.rows += profile.rows
+        total.churned += profile.churned
+        total.left_out.update(profile.left_out)
+        for column, counts in profile.levels.items():
+            total.levels.setdefault(column, Counter()).update(counts)
+    if not total.rows:
+        raise DataError(name, [Violation("", "empty", 1)])
+    refuse_constant(contract, total.rows, total.churned, name=name)
+    joined = "".join(profile.digest for profile in profiles)
+    total.digest = hashlib.sha256(joined.encode()).hexdigest()
+    return total
+
+
+def _sample_rows(recipe: Recipe, total: _Profile) -> float:
+    """Return the number of rows to draw: those that are compared, and the test's share."""
+    model = recipe.model
+    compared = getattr(model, "selection_rows", None) or SELECTION_ROWS.get(
+        getattr(model, "profile", ""), max(SELECTION_ROWS.values())
+    )
+    rare = min(total.churned, total.rows - total.churned)
+    needed = max(compared / (1 - recipe.split.test), _MIN_RARE_ROWS * total.rows / rare)
+    return min(needed, _MAX_SAMPLE_ROWS, total.rows)
+
+
+def _draw(file: Source, contract: Contract, leave_out: tuple[Any, ...], share: float) -> pa.Table:
+    """Return the rows of a random share of the customers, the same in each file and run."""
+    split = Split(test=share, salt=_SAMPLE_SALT) if share < 1 else None
+    drawn = []
+    for table in _read(file, contract, leave_out, Counter()):
+        chosen = table
+        if split is not None:
+            is_drawn = split.is_test(customer_ids(table, contract.entity.name))
+            chosen = table.filter(pa.array(is_drawn))
+        drawn.append(chosen)
+    return concatenate(drawn)
+
+
+def _read(
+    file: Source, contract: Contract, leave_out: tuple[Any, ...], left_out: Counter[str]
+) -> Iterator[pa.Table]:
+    for batch in file.batches():
+        table = batch
+        if contract.as_of is not None:
+            table = normalize_dates(table, contract.as_of)
+        table, counts = leave_out_rows(contract, table, leave_out)
+        left_out.update(counts)
+        if table.num_rows:
+            yield table
+    # A worker whose memory looks used is paused by Dask.
+    pa.default_memory_pool().release_unused()
+
+
+def _bytes(table: pa.Table) -> bytes:
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return bytes(stream.getvalue())
+
+
+@dataclass(frozen=True)
+class _FilePart:
+    """The encoded rows of a file; without those that `split` holds out, if it is given."""
+
+    file: Source
+    contract: Contract
+    leave_out: tuple[Any, ...]
+    rows: int
+    split: Split | None = None
+
+    def read(self) -> Iterator[TrainingRows]:
+        """Read and encode the rows in batches."""
+        encoder = TableEncoder(self.contract)
+        for table in _read(self.file, self.contract, self.leave_out, Counter()):
+            parsed = ParsedTable(table)
+            labels, _ = parse_label(self.contract, parsed, name=self.file.name)
+            rows = TrainingRows.from_arrays(
+                encoder.encode(parsed).features, labels.astype(np.float64)
+            )
+            if self.split is not None:
+                ids = customer_ids(table, self.contract.entity.name)
+                rows = rows.take(np.flatnonzero(~self.split.is_test(ids)))
+            yield rows
+
+
+def _rows(parts: list[_FilePart], sample: Part) -> DaskRows:
+    return DaskRows(tuple(parts), TrainingRows.from_arrays(sample.X, sample.y.astype(np.float64)))
+
+
+def _refuse_whole_table(recipe: Recipe, contract: Contract, source: TableFiles) -> None:
+    """Refuse what one file does not show."""
+    local = 'or train with engine="local"'
+    if contract.entity.numbered and contract.entity.name not in source.columns:
+        raise RecipeError(
+            f"recipe '{recipe.name}': rows without a customer id are numbered in the whole table: "
+            f"write an id column, {local}"
+        )
+    if "repeated" in recipe.leave_out:
+        raise RecipeError(
+            f"recipe '{recipe.name}': leave_out='repeated' compares all rows: remove duplicates "
+            f"from the files, {local}"
+        )
