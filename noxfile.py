@@ -109,7 +109,7 @@ def tests_spark(session: nox.Session) -> None:
     """Run the tests on Spark, which pyspark 4 supports with pandas 2."""
     install_oldest(session)
     session.run(
-        "python", "-m", "pytest", "-q", "-m", "spark", "tests/timeline", "tests/batch",
+        "python", "-m", "pytest", "-q", "-m", "spark", "tests/timeline", "tests/batch", "tests/docs",
         "tests/insights", *session.posargs, env=ENVIRONMENT,
     )  # fmt: skip
 

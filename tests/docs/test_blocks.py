@@ -22,7 +22,9 @@ SETUPS = Path(__file__).parent / "setups"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Pages whose blocks talk to a running service.
 SERVED = {"howto_application", "serving"}
-SERVER = (pytest.mark.server, pytest.mark.slow)
+MARKS = dict.fromkeys(SERVED, (pytest.mark.server, pytest.mark.slow)) | {
+    "howto_spark": (pytest.mark.spark, pytest.mark.slow)
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def blocks(file, language):
 def with_blocks(language, *, marked=False):
     for name, file in pages():
         if any(blocks(file, language)):
-            marks = SERVER if marked and name in SERVED else ()
+            marks = MARKS.get(name, ()) if marked else ()
             yield pytest.param(name, file, id=name, marks=marks)
 
 
@@ -68,6 +70,8 @@ def test_the_python_of_a_page_runs(
 ):
     if name in SERVED:
         request.getfixturevalue("bento_home")
+    if name == "howto_spark":
+        request.getfixturevalue("spark")
     monkeypatch.chdir(tmp_path)
     with setup(name, Reader(trained_shop[0], tmp_path, rows_of_shop)) as options:
         namespace = {"__name__": "page", **options}
