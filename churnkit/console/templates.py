@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from churnkit.console.playbook_tasks import describe_note
 from churnkit.core.number_format import exact_digits, format_money, format_percent
 from churnkit.core.translation import (
     _,
@@ -72,6 +73,7 @@ class Pages:
             "capital": capitalize_first,
             "lower": lower_first,
             "moment": format_moment,
+            "note": describe_note,
             "style": Markup(style),  # noqa: S704  (this package's own style sheet)
         }
 

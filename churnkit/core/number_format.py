@@ -6,7 +6,15 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from churnkit.core.translation import _, active_locale, localize_number, mark_text
+from churnkit.core.translation import (
+    _,
+    active_locale,
+    fill_text,
+    localize_number,
+    mark_plural,
+    mark_text,
+    plural_form,
+)
 
 __all__ = [
     "CURRENCY_SIGNS", "SHARE", "currency_sign", "exact_digits", "format_compact", "format_estimate",
@@ -234,6 +242,8 @@ def format_quantity(
     ('2.1%', '$1,834,117')
     >>> format_quantity(1834117, "customers", compact=True), format_quantity(30.78, "months")
     ('1.83M', '30.8 months')
+    >>> format_quantity(1.0, "months"), format_quantity(1.4, "months")
+    ('1 month', '1.4 months')
     """
     if value is None or unit == "text" or isinstance(value, str):
         return "\N{EN DASH}" if value is None else str(value)
@@ -243,7 +253,7 @@ def format_quantity(
     if unit in {"money", "money a month"}:
         return format_money(number, currency, compact=compact, cents=cents)
     if unit in _DURATIONS:
-        return _(_DURATIONS[unit], number=_three_digits(number))
+        return _format_duration(_three_digits(number), unit)
     if unit in _SPECS:
         text = localize_number(format(number, _SPECS[unit]))
         return _(_SUFFIXES.get(unit, "{number}"), number=text)
@@ -256,7 +266,16 @@ _SUFFIXES = {
     "points": mark_text("{number} points"),
     "times": mark_text("{number}\N{MULTIPLICATION SIGN}"),
 }
-_DURATIONS = {"months": mark_text("{number} months"), "days": mark_text("{number} days")}
+_DURATIONS = {
+    "months": mark_plural("{number} month", "{number} months"),
+    "days": mark_plural("{number} day", "{number} days"),
+}
+
+
+def _format_duration(digits: str, unit: str) -> str:
+    """Add a unit to a number in the form of what is shown: 1 month, 1.4 months."""
+    count = int(digits) if digits.isdecimal() else 2
+    return fill_text(plural_form(*_DURATIONS[unit], count), {"number": digits})
 
 
 def format_interval(low: Any, high: Any, unit: str = "count", *, currency: str = "") -> str:
@@ -279,10 +298,12 @@ def format_interval(low: Any, high: Any, unit: str = "count", *, currency: str =
     >>> format_interval(0.018, 0.0226, "share"), format_interval(14.1, 18.4, "points")
     ('1.8% to 2.3%', '+14.1 to +18.4 points')
     """
-    first = format_quantity(low, unit, currency=currency)
-    word = _SUFFIXES.get(unit, "") if unit == "points" else _DURATIONS.get(unit, "")
-    if word:
-        first = first.removesuffix(_(word, number=""))
+    if unit == "points" and low is not None:
+        first = localize_number(format(float(low), _SPECS[unit]))
+    elif unit in _DURATIONS and low is not None:
+        first = _three_digits(float(low))
+    else:
+        first = format_quantity(low, unit, currency=currency)
     return _("{low} to {high}", low=first, high=format_quantity(high, unit, currency=currency))
 
 

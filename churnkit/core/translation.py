@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Locale", "_", "active_locale", "capitalize_first", "fill_text", "find_locale", "format_day",
-    "format_moment", "languages", "localize_number", "lower_first", "mark_text", "month_name",
-    "ngettext", "parse_number", "plural_form", "translate_stored", "use_locale",
+    "format_moment", "languages", "localize_number", "lower_first", "mark_plural", "mark_text",
+    "month_name", "ngettext", "parse_number", "plural_form", "translate_stored", "use_locale",
 ]  # fmt: skip
 
 _CATALOGS = Path(__file__).parent / "catalogs"
@@ -204,6 +204,11 @@ def _read_catalog(language: str) -> tuple[dict[Any, Any], Callable[[int], int]]:
 def mark_text(text: str) -> str:
     """Return a text unchanged, and mark it for the catalog; its use is translated by `_`."""
     return text
+
+
+def mark_plural(one: str, many: str) -> tuple[str, str]:
+    """Return a text's singular and plural, and mark them for the catalog, for `ngettext`."""
+    return one, many
 
 
 class _LocalFormatter(Formatter):

@@ -34,6 +34,8 @@ CARD_TEXTS: Final = (
         "In {outside} of {groups} groups of equal size the predicted churn rate is outside the 95% "
         "interval of the observed one."
     ),
+    mark_text("yes"),
+    mark_text("no"),
     mark_text("left out: {count} rows without a customer"),
     mark_text("left out: {count} rows without a label"),
     mark_text("left out: {count} rows that duplicate an earlier row"),

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import math
 import re
 from datetime import UTC, date, datetime
 from html import unescape
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import churnkit
 from churnkit.console import ConsoleApp, read_customer_list
 from churnkit.console.approvals import Approvals
 from churnkit.console.auth import SessionAuth
 from churnkit.console.customer_history import History
 from churnkit.console.delivery.push_page import DELIVERY_LABELS
 from churnkit.console.delivery.push_run import PushState
+from churnkit.console.playbook_tasks import describe_note
 from churnkit.console.query.list_query import ListQuery
 from churnkit.console.templates import Pages
 from churnkit.core.translation import use_locale
@@ -32,12 +36,13 @@ DAY = date(2026, 11, 5)
 # Texts of the schema, its catalogue, the tables and the people.
 WORDS = {
     *("Customer for", "Plan", "City", "Monthly revenue", "E-mail", "Company", "Holding", "A call"),
-    *("Write an e-mail", "Call", "basic", "plus", "pro", "plan", "Bern", "Oslo", "months"),
+    *("Write an e-mail", "Call", "basic", "plus", "pro", "plan", "Bern", "Oslo", "month", "months"),
     *("a month", "EUR", "churnkit", "Ann", "Ben", "North", "Acme", "Visit", "by train"),
 }
 PAGES = ["/", "/accounts", "/accounts?by=parent", "/accounts/account/Acme", "/accounts/parent/North",
          "/tasks", "/tasks?status=done", "/teams", "/what-if?budget=100", "/changes", "/nowhere",
-         "/accounts/account/none", "/customers/none", "/push", "/?risk_min=x", "/?status=reject"]  # fmt: skip
+         "/accounts/account/none", "/customers/none", "/push", "/?risk_min=x", "/?at_risk_max=x",
+         "/?status=reject", "/what-if?budget=x", "/what-if?effect=-1", "/?typed=yes&value_min=x"]  # fmt: skip
 
 
 # Reasons why an approved action is not sent, and their German texts.
@@ -119,6 +124,19 @@ def pages(consoles):
         "note": send(browser, page, "/notes", note="Visit"),
         "snooze": send(browser, page, "/snooze", until="2026-11-09"),
         "owner": send(browser, page, "/owner", owner="Ben"),
+        "no date": send(browser, page, "/snooze", until="Call"),
+        "no due date": send(browser, page, "/tasks/add", title="Call", due="Call", owner="Ann", note=""),
+        "no title": send(browser, page, "/tasks/add", title=" ", due="", owner="Ann", note=""),
+        "long details": send(browser, page, "/tasks/add", title="Call", due="", owner="Ann", note=2001 * "7"),
+        "long reason": send(browser, page, "/verdicts", verdict="approve", why=501 * "7"),
+        "long owner": send(browser, page, "/owner", owner=61 * "7"),
+        "no note": send(browser, page, "/notes", note=" "),
+        "no name": send(browser, page, "/notes", note="Call", by=""),
+        "no task": send(browser, "/tasks", "/tasks/change", task="none", status="done"),
+        "old task": send(browser, "/tasks", "/tasks/change", version="7", status="done"),
+        "no view": send(browser, "/", "/views", view="", query=""),
+        "no person": send(browser, "/teams", "/teams", person=" ", team="North"),
+        "approved": send(browser, page, "/verdicts", verdict="approve", why="Visit"),
     }  # fmt: skip
     texts |= {path: browser.get(path) for path in (*PAGES, page)}
     for row in (0, 1):
@@ -133,6 +151,57 @@ def test_every_text_of_the_console_is_from_the_catalog(pages):
         assert {path: found for path, found in bypassing.items() if found} == {}
     else:
         assert all('<html lang="de">' in page for page in texts.values())
+
+
+def test_refused_fields_are_named_as_on_the_page(pages):
+    name, texts = pages
+    if name == "de":
+        for path, message in {
+            "no date": "„Zurückstellen bis“ muss ein Datum sein, etwa 2026-12-07. Es wurde nichts gespeichert.",
+            "no due date": "„Fällig“ muss ein Datum sein, etwa 2026-12-07",
+            "no title": "„Aufgabe“ ist erforderlich",
+            "long details": "„Details“ darf höchstens 2.000 Zeichen haben, hier sind es 2.001",
+            "refused": "„Zurückstellen bis“ muss ein Tag nach heute sein",
+            "old task": "Ann hat diese Aufgabe geändert, seit die Seite geladen wurde",
+            "/what-if?effect=-1": "„Angenommene Wirkungen, % von heute“ muss eine Zahl von 0 bis 1.000 sein",
+            "/?at_risk_max=x": "muss eine Zahl sein, etwa 1000",
+        }.items():
+            assert message in texts[path], path
+
+
+def test_notes_of_playbooks_are_kept_in_english_and_shown_in_the_language(consoles, pages):
+    name, browser, _customers = consoles
+    if name == "de":
+        page = browser.get("/tasks").text
+        assert "A call: Schritt 1 von 2" in page
+        assert "A call: Schritt 2 von 2, falls der Kunde nicht geantwortet hat" in page
+        assert "step 1 of 2" not in page
+
+
+def test_a_note_of_a_person_stays_as_it_is():
+    with use_locale("de"):
+        assert describe_note("step by step") == "step by step"
+        assert describe_note("Call: step 2 of 3") == "Call: Schritt 2 von 3"
+
+
+# Errors of settings, which the command prints before it serves, and of calls.
+NOT_SHOWN = {
+    "settings.py": None, "customer_list.py": None, "worklist.py": "unknown field", "tasks.py": "status must be",
+}  # fmt: skip
+
+
+def test_every_error_that_a_page_can_show_is_translated():
+    root = Path(churnkit.__file__).parent
+    left = []
+    for path in (*root.glob("console/**/*.py"), *root.glob("journal/worklist/*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                text = node.exc.args[0]
+                is_plain = isinstance(text, (ast.Constant, ast.JoinedStr))
+                known = NOT_SHOWN.get(path.name, "")
+                if is_plain and known is not None and not (known and known in ast.unparse(text)):
+                    left.append((path.name, ast.unparse(text)))
+    assert left == []
 
 
 def test_numbers_and_dates_of_the_console_follow_the_locale(pages):

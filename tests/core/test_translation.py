@@ -35,7 +35,8 @@ pytest.importorskip("babel", reason="the extra 'report' is not installed")
 
 ROOT = Path(__file__).parents[2]
 CATALOGS = ROOT / "churnkit" / "core" / "catalogs"
-KEYWORDS = {"_": None, "mark_text": None, "ngettext": (1, 2), "plural": (1, 2)}
+PLURALS = ("ngettext", "plural", "mark_plural")
+KEYWORDS = {"_": None, "mark_text": None} | dict.fromkeys(PLURALS, (1, 2))
 OTHERS = [language for language in languages() if language != "en"]
 
 
@@ -60,7 +61,7 @@ def source_texts():
 
 
 def _key(name, text):
-    if name in {"ngettext", "plural"}:
+    if name in PLURALS:
         return tuple(part for part in text if part)[:2]
     return text[0] if isinstance(text, tuple) else text
 
@@ -218,6 +219,20 @@ def test_plural_forms():
         one, many = "{count:,} task due", "{count:,} tasks due"
         assert ngettext(one, many, 1) == "1 Aufgabe fällig"
         assert ngettext(one, many, 1200) == "1.200 Aufgaben fällig"
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "english", "german"),
+    [
+        (1.0, "months", "1 month", "1_Monat"), (1.004, "months", "1 month", "1_Monat"), (2, "days", "2 days", "2_Tage"),
+        (1.4, "days", "1.4 days", "1,4_Tage"), (0.0, "days", "0 days", "0_Tage"), (21, "days", "21 days", "21_Tage"),
+    ],
+)  # fmt: skip
+def test_the_form_of_a_unit_is_that_of_the_number_that_is_shown(number, unit, english, german):
+    assert format_quantity(number, unit) == english
+    assert format_interval(number, 3, unit) == f"{english.split(' ')[0]} to 3 {unit}"
+    with use_locale("de"):
+        assert format_quantity(number, unit) == german.replace("_", "\N{NO-BREAK SPACE}")
 
 
 def test_stored_sentences_are_translated_with_their_values():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.core.translation import _, mark_text
+from churnkit.core.translation import _, fill_text, mark_plural, mark_text, ngettext, plural_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 __all__ = ["Horizons", "customer_values", "find_horizons", "revenue_at_risk", "state_horizons"]
 
 _OUTCOME_WINDOW = mark_text("the outcome window of the experiment")
-# Per period, one period, several periods.
+# Per period, and a number of periods.
 _PERIODS = {
-    "period": (mark_text("a period"), mark_text("1 period"), mark_text("{count:g} periods")),
-    "week": (mark_text("a week"), mark_text("1 week"), mark_text("{count:g} weeks")),
-    "month": (mark_text("a month"), mark_text("1 month"), mark_text("{count:g} months")),
-    "quarter": (mark_text("a quarter"), mark_text("1 quarter"), mark_text("{count:g} quarters")),
-    "year": (mark_text("a year"), mark_text("1 year"), mark_text("{count:g} years")),
+    "period": (mark_text("a period"), mark_plural("{count:g} period", "{count:g} periods")),
+    "week": (mark_text("a week"), mark_plural("{count:g} week", "{count:g} weeks")),
+    "month": (mark_text("a month"), mark_plural("{count:g} month", "{count:g} months")),
+    "quarter": (mark_text("a quarter"), mark_plural("{count:g} quarter", "{count:g} quarters")),
+    "year": (mark_text("a year"), mark_plural("{count:g} year", "{count:g} years")),
 }
 
 
@@ -78,7 +78,7 @@ class Horizons:
     def next_days(self) -> str:
         """Horizon of the churn probability as the ending of a label."""
         return (
-            _(", next {risk_days} days", risk_days=self.risk_days)
+            ngettext(", next {count} day", ", next {count} days", self.risk_days)
             if self.risk_days
             else _(", horizon of the label")
         )
@@ -120,7 +120,9 @@ class Horizons:
         """Definition of the at-risk revenue of a customer."""
         margin = _(" x margin of {margin:.0%}", margin=self.margin) if self.margin < 1.0 else ""
         days = (
-            _(" in the next {risk_days} days", risk_days=self.risk_days) if self.risk_days else ""
+            ngettext(" in the next {count} day", " in the next {count} days", self.risk_days)
+            if self.risk_days
+            else ""
         )
         return _(
             "churn risk{days} x revenue {period} x {value_span}{margin}",
@@ -213,8 +215,8 @@ def _count_periods(count: float, period: str) -> str:
     """Return a number of periods in words; periods other than the usual ones stay as they are."""
     if period not in _PERIODS:
         return f"{count:g} {period}{'' if count == 1 else 's'}"
-    _per, one, several = _PERIODS[period]
-    return _(one) if count == 1 else _(several, count=count)
+    form = plural_form(*_PERIODS[period][1], int(count) if count == int(count) else 2)
+    return fill_text(form, {"count": count})
 
 
 def _risk_days(contract: Contract, timeline: Any) -> int | None:

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from churnkit.console.openid.identity import Identity
-from churnkit.core.translation import _
+from churnkit.core.translation import _, mark_text
 from churnkit.errors import ChurnkitError
 from churnkit.journal.worklist.records import clean_text
 
@@ -110,7 +110,9 @@ class SignIns:
         verified = claims.get("email_verified", True)
         if settings.name_claim == "email" and not (verified is True or verified == "true"):
             raise ChurnkitError(_("The e-mail address of your account is not verified."))
-        shown = clean_text(name, name="name", most=1_000) if isinstance(name, str) else ""
+        shown = (
+            clean_text(name, name=mark_text("Name"), most=1_000) if isinstance(name, str) else ""
+        )
         if not shown:
             raise ChurnkitError(
                 _(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from churnkit.connect.http.transport import Request, TransportError, Urllib3Transport, check_url
+from churnkit.core.translation import _
 from churnkit.errors import ChurnkitError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class OpenIDProvider:
         )
         token = answer.get("id_token")
         if not isinstance(token, str):
-            raise ChurnkitError("the sign-in provider has sent no ID token")
+            raise ChurnkitError(_("the sign-in provider has sent no ID token"))
         return self._check(token, nonce), token
 
     def _check(self, token: str, nonce: str) -> dict[str, Any]:
@@ -162,11 +163,14 @@ class OpenIDProvider:
         except (JoseError, ValueError, TypeError, KeyError) as error:
             # The text of the error may hold parts of the token.
             raise ChurnkitError(
-                f"the ID token of the sign-in provider is not valid ({type(error).__name__})"
+                _(
+                    "the ID token of the sign-in provider is not valid ({error})",
+                    error=type(error).__name__,
+                )
             ) from None
         party = claims.get("azp", self.settings.client_id)
         if party != self.settings.client_id:
-            raise ChurnkitError("the ID token of the sign-in provider is for another client")
+            raise ChurnkitError(_("the ID token of the sign-in provider is for another client"))
         return claims
 
     def _decode(self, token: str) -> dict[str, Any]:
@@ -204,13 +208,16 @@ class OpenIDProvider:
             document = self._fetch(Request("GET", address))
             if document.get("issuer") != self.settings.issuer:
                 raise ChurnkitError(
-                    "the discovery document of the sign-in provider has another issuer"
+                    _("the discovery document of the sign-in provider has another issuer")
                 )
             for name in _ENDPOINTS:
                 endpoint = document.get(name)
                 if not isinstance(endpoint, str):
                     raise ChurnkitError(
-                        f"the discovery document of the sign-in provider has no {name}"
+                        _(
+                            "the discovery document of the sign-in provider has no {name}",
+                            name=name,
+                        )
                     )
                 check_url(endpoint)
             self._document = document
@@ -220,13 +227,17 @@ class OpenIDProvider:
         try:
             answer = self._transport.send(request.with_headers({"Accept": "application/json"}))
         except TransportError as error:
-            raise ChurnkitError(f"the sign-in provider does not answer ({error})") from None
+            raise ChurnkitError(
+                _("the sign-in provider does not answer ({error})", error=error)
+            ) from None
         if answer.status != 200 or len(answer.body) > _MOST_BYTES:
-            raise ChurnkitError(f"the sign-in provider has answered with status {answer.status}")
+            raise ChurnkitError(
+                _("the sign-in provider has answered with status {status}", status=answer.status)
+            )
         try:
             data = json.loads(answer.body)
         except ValueError:
             data = None
         if not isinstance(data, dict):
-            raise ChurnkitError("the sign-in provider has answered without JSON")
+            raise ChurnkitError(_("the sign-in provider has answered without JSON"))
         return data

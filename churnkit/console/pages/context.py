@@ -275,7 +275,7 @@ class PageContext:
         if visitor.has_key:
             return visitor.name
         entered = form.get("by", "") or visitor.name
-        return clean_text(entered, name="name", most=60, required=True)
+        return clean_text(entered, name=mark_text("Name"), most=60, required=True)
 
 
 def customer_link(customer: str) -> str:

@@ -10,6 +10,7 @@ from churnkit.console.delivery.push_page import DELIVERY_LABELS
 from churnkit.console.pages.context import next_monday
 from churnkit.console.pages.forms import describe_reason
 from churnkit.console.pages.list_page import customer_lines
+from churnkit.console.playbook_tasks import describe_note
 from churnkit.core.translation import _, format_day, format_moment, translate_stored
 from churnkit.decisions.response import RESPONSES
 from churnkit.journal.worklist.tasks import TASK_STATUSES, TASK_TEXTS
@@ -101,10 +102,11 @@ def _describe_value(field: str, value: str | None) -> str:
     if field != "task":
         return value or ""
     title, *parts = (value or "").split("; ")
-    # After the state, the day and the owner comes a person's own note.
+    # After the state, the day and the owner comes the note.
     known = list(takewhile(_TASK_PART.fullmatch, parts))
     texts = [translate_stored(part, TASK_TEXTS) for part in known]
-    return "; ".join((title, *texts, *parts[len(known) :]))
+    note = describe_note("; ".join(parts[len(known) :]))
+    return "; ".join((title, *texts, *([note] if note else [])))
 
 
 def _risk_chart(risk: list[tuple[date, float]]) -> str:

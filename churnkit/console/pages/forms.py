@@ -35,6 +35,14 @@ _LONGEST: Final = {
     "query": 2_000,
 }
 
+_LABELS: Final = {
+    "note": mark_text("Details"),
+    "why": mark_text("Reason"),
+    "owner": mark_text("Owner"),
+    "team": mark_text("Team"),
+}
+_TASK, _DUE, _UNTIL = mark_text("Task"), mark_text("Due"), mark_text("Snooze until")
+
 Form = dict[str, str]
 _SNOOZED: Final = mark_text("snoozed until {day}")
 
@@ -47,7 +55,7 @@ def decide(context: PageContext, visitor: Visitor, form: Form) -> str:
         customer,
         form.get("verdict", ""),
         by=by,
-        why=clean_text(form.get("why", ""), name="reason", most=_LONGEST["why"]),
+        why=clean_text(form.get("why", ""), name=mark_text("Reason"), most=_LONGEST["why"]),
         form_id=form["form_id"],
         at=context.clock(),
     )
@@ -84,9 +92,9 @@ def snooze(context: PageContext, visitor: Visitor, form: Form) -> str:
 
 def check_snooze(context: PageContext, form: Mapping[str, str]) -> date:
     """Return the day of a snooze; refuse one that is not in the future."""
-    until = parse_day(form.get("until", ""), name="snooze until")
+    until = parse_day(form.get("until", ""), name=_UNTIL)
     if until is None or until <= context.today:
-        raise ChurnkitError(_("snooze until must be a day after today"))
+        raise ChurnkitError(_("“{name}” must be a day after today", name=_(_UNTIL)))
     return until
 
 
@@ -116,7 +124,9 @@ def releases_action(context: PageContext, until: date) -> bool:
 def add_note(context: PageContext, visitor: Visitor, form: Form) -> str:
     """Append a note to a customer; return the address of the next page."""
     customer = _customer(context, visitor, form)
-    text = clean_text(form.get("note", ""), name="note", most=_LONGEST["note"], required=True)
+    text = clean_text(
+        form.get("note", ""), name=mark_text("Note"), most=_LONGEST["note"], required=True
+    )
     context.worklist.comment(
         customer,
         text,
@@ -132,9 +142,9 @@ def add_task(context: PageContext, visitor: Visitor, form: Form) -> str:
     customer, by = _customer(context, visitor, form), context.person(visitor, form)
     context.tasks.add(
         customer,
-        title=clean_text(form.get("title", ""), name="task", most=_LONGEST["title"], required=True),
+        title=clean_text(form.get("title", ""), name=_TASK, most=_LONGEST["title"], required=True),
         owner=read_text(form, "owner") or by,
-        due=parse_day(form.get("due", ""), name="due date"),
+        due=parse_day(form.get("due", ""), name=_DUE),
         note=read_text(form, "note"),
         by=by,
         at=context.clock(),
@@ -147,12 +157,14 @@ def change_task(context: PageContext, visitor: Visitor, form: Form) -> str:
     """Change the fields of a task that the form has; return the address of the next page."""
     fields: dict[str, Any] = {}
     if "title" in form:
-        fields["title"] = clean_text(form["title"], name="task", most=200, required=True)
+        fields["title"] = clean_text(
+            form["title"], name=_TASK, most=_LONGEST["title"], required=True
+        )
     for name in ("note", "owner"):
         if name in form:
             fields[name] = read_text(form, name)
     if "due" in form:
-        fields["due"] = parse_day(form["due"], name="due date")
+        fields["due"] = parse_day(form["due"], name=_DUE)
     if form.get("status") in TASK_STATUSES:
         fields["status"] = form["status"]
     version, key = read_version(form), form.get("task", "")
@@ -171,7 +183,12 @@ def change_task(context: PageContext, visitor: Visitor, form: Form) -> str:
 def save_view(context: PageContext, visitor: Visitor, form: Form) -> str:
     """Save or delete a view of the list; return the address of the next page."""
     by = visitor.name or "local"
-    name = clean_text(form.get("view", ""), name="name of the view", most=60, required=True)
+    name = clean_text(
+        form.get("view", ""),
+        name=mark_text("Name of the view"),
+        most=_LONGEST["view"],
+        required=True,
+    )
     if form.get("remove") == "yes":
         context.views.remove(by, name)
         return "/"
@@ -185,7 +202,7 @@ def save_view(context: PageContext, visitor: Visitor, form: Form) -> str:
 
 def read_text(form: Mapping[str, str], name: str) -> str:
     """Return a text field without control characters."""
-    return clean_text(form.get(name, ""), name=name, most=_LONGEST[name])
+    return clean_text(form.get(name, ""), name=_LABELS[name], most=_LONGEST[name])
 
 
 def read_version(form: Mapping[str, str], name: str = "version") -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from churnkit.core.translation import _
+from churnkit.core.translation import ngettext
 from churnkit.errors import ChurnkitError
 from churnkit.report.report import build_report
 
@@ -73,10 +73,12 @@ class ReportPages:
         mask = customers.mask(selected)
         if mask.sum() < _FEWEST_CUSTOMERS:
             raise ChurnkitError(
-                _(
-                    "{customers} customers match the filters, at least {fewest} are required: "
+                ngettext(
+                    "{count} customer matches the filters, at least {fewest} are required: "
                     "remove a filter",
-                    customers=mask.sum(),
+                    "{count} customers match the filters, at least {fewest} are required: "
+                    "remove a filter",
+                    int(mask.sum()),
                     fewest=_FEWEST_CUSTOMERS,
                 )
             )

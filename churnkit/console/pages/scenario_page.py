@@ -11,7 +11,7 @@ import numpy as np
 from churnkit.bundle.budget_curve import plan_budgets
 from churnkit.bundle.model import RetentionModel
 from churnkit.console.query.number_fields import TYPED, parse_plain, read_typed
-from churnkit.core.translation import _
+from churnkit.core.translation import _, mark_text
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Chart, Column, Table, interval_columns
 from churnkit.report.charts.draw import draw
@@ -32,7 +32,10 @@ __all__ = ["Scenario", "export_plan", "plan_scenario", "show_what_if"]
 
 _STEPS: Final = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
 _MOST_PERCENT: Final = 1_000.0
-_FIELDS: Final = ("budget", "capacity", "effect", "threshold")
+_LABELS: Final = {
+    "budget": mark_text("Budget"), "capacity": mark_text("Capacities, % of today"),
+    "effect": mark_text("Assumed effects, % of today"), "threshold": mark_text("Lowest churn risk, %"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def _number(params: Mapping[str, str], name: str, default: float, most: float) -
         number = -1.0
     if not 0.0 <= number <= most:
         raise ChurnkitError(
-            _("{name} must be a number from 0 to {most:,.0f}", name=name, most=most)
+            _("“{name}” must be a number from 0 to {most:,.0f}", name=_(_LABELS[name]), most=most)
         )
     return number
 
@@ -169,7 +172,7 @@ def _redirect_form(params: Mapping[str, str]) -> Response:
     """Lead from the fields of the form to an address whose numbers are in no locale."""
     from starlette.responses import RedirectResponse
 
-    settings = read_typed(params, _FIELDS)
+    settings = read_typed(params, _LABELS)
     Scenario.parse(settings)
     return RedirectResponse(f"/what-if?{urlencode(settings)}", 303)
 

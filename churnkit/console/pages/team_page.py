@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from churnkit.console.pages.forms import read_text, read_version
-from churnkit.core.translation import _
+from churnkit.core.translation import _, mark_text
 from churnkit.journal.worklist.records import clean_text
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def show_teams(context: PageContext, request: Request, visitor: Visitor) -> Resp
 def assign_team(context: PageContext, visitor: Visitor, form: dict[str, str]) -> str:
     """Set the team of a person; return the address of the next page."""
     context.teams.assign(
-        clean_text(form.get("person", ""), name="person", most=60, required=True),
+        clean_text(form.get("person", ""), name=mark_text("Person"), most=60, required=True),
         read_text(form, "team"),
         read_version(form),
         by=context.person(visitor, form),

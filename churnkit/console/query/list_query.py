@@ -30,8 +30,12 @@ SORTS: Final = {
     "owner": mark_text("Owner"),
     "action": mark_text("Action"),
 }
-RANGES: Final = ("risk", "value", "at_risk")
-_ENDS: Final = ("min", "max")
+RANGE_LABELS: Final = {
+    "risk": mark_text("Risk in %"), "value": mark_text("Revenue"), "at_risk": mark_text("At risk"),
+}  # fmt: skip
+RANGES: Final = tuple(RANGE_LABELS)
+_END_LABELS: Final = {"min": mark_text("{label}, from"), "max": mark_text("{label}, to")}
+_ENDS: Final = tuple(_END_LABELS)
 _BOUNDS: Final = tuple(f"{name}_{end}" for name in RANGES for end in _ENDS)
 CONTACT_AGES: Final = {
     "30": mark_text("More than 30 days ago"), "90": mark_text("More than 90 days ago"), "never": mark_text("Never"),
@@ -103,8 +107,8 @@ class ListQuery:
             raise ChurnkitError(_("sort must be one of {names}", names=", ".join(SORTS)))
         ranges = {}
         for name in RANGES:
-            low = _number(params, f"{name}_min", name)
-            high = _number(params, f"{name}_max", name)
+            low = _number(params, name, "min")
+            high = _number(params, name, "max")
             if low is not None or high is not None:
                 ranges[name] = (
                     -math.inf if low is None else low, math.inf if high is None else high
@@ -203,8 +207,8 @@ class ListQuery:
         return urlencode([*pairs, *([("page", str(page))] if page > 1 else [])])
 
 
-def _number(params: Mapping[str, str], name: str, column: str) -> float | None:
-    text = params.get(name, "").strip()
+def _number(params: Mapping[str, str], column: str, end: str) -> float | None:
+    text = params.get(f"{column}_{end}", "").strip()
     if not text:
         return None
     try:
@@ -212,8 +216,8 @@ def _number(params: Mapping[str, str], name: str, column: str) -> float | None:
     except ValueError:
         raise ChurnkitError(
             _(
-                "{name} must be a number such as {value}",
-                name=name,
+                "“{name}” must be a number such as {value}",
+                name=_(_END_LABELS[end], label=_(RANGE_LABELS[column])),
                 value=20 if column == "risk" else 1000,
             )
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -46,6 +47,8 @@ _UNKNOWN = ("refuse", "missing", "other")
 OTHER_LEVEL = "(other)"
 # The largest integer up to which a float represents every integer exactly.
 _MAX_EXACT_INTEGER = 2**53
+# Units of time that schemas name in the plural: "Customer for {value} months".
+_ONE = re.compile(r"(?<![\d.,])1 (day|week|month|quarter|year|hour|minute)s\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,8 @@ class Column:
         >>> months = Column("m", "integer", ("feature",), phrase="Customer for {value} months")
         >>> months.describe_range(6.0, 12.0), months.describe_range(6.0, 7.0)
         ('Customer for 6 to 11 months', 'Customer for 6 months')
+        >>> months.describe_range(1.0, 2.0)
+        'Customer for 1 month'
         """
         if low is not None and high is not None and self.type == "integer":
             # For integers the last number inside the range reads better.
@@ -252,11 +257,11 @@ class Column:
 
     def _with_title(self, text: str) -> str:
         if self.phrase:
-            return self.phrase.replace("{value}", text)
+            return _ONE.sub("1 \\1", self.phrase.replace("{value}", text))
         unit = "" if self.unit in {None, SHARE} else f" {self.unit}"
         if self._currency:
             unit = unit.removeprefix(f" {self._currency}")
-        return f"{self.title}: {text}{unit}"
+        return _ONE.sub("1 \\1", f"{self.title}: {text}{unit}")
 
     def decode(self, code: float) -> Any:
         """Return the value of a code: None for NaN, otherwise a category, a boolean or a number.

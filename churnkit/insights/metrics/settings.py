@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from churnkit.core.result import Result
-from churnkit.core.translation import _
+from churnkit.core.translation import _, ngettext
 from churnkit.errors import RecipeError
 
 __all__ = ["RetentionSettings"]
@@ -108,9 +108,10 @@ class RetentionSettings(Result):
             _("Customers with a paused subscription {paused}.", paused=paused),
             _("The loss of one of several subscriptions {partial}.", partial=partial),
             _("Revenue of returning customers {returned} as retained.", returned=returned),
-            _(
-                "Customers who return within {grace_days} days have not churned.",
-                grace_days=self.grace_days,
+            ngettext(
+                "Customers who return within {count} day have not churned.",
+                "Customers who return within {count} days have not churned.",
+                self.grace_days,
             )
             if self.grace_days
             else _("Customers who return after a gap churned in between."),

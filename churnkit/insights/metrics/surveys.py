@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.result import Result
 from churnkit.core.stats.special import NORMAL_95
-from churnkit.core.translation import _, mark_text
+from churnkit.core.translation import _, mark_text, ngettext
 from churnkit.insights.figure import Figure, mean_interval, results_to_frame, share
 from churnkit.insights.metrics.calendar import months_until, subtract_months
 from churnkit.insights.metrics.risk_ratio import RiskRatio, count_churned_after, risk_ratio
@@ -325,6 +325,11 @@ def _churn_ratios(session: InsightsSession) -> tuple[RiskRatio, ...]:
         ("silent", "answered", by_response, _("customers who did not answer / of those who did")),
     ):
         if group in counts and others in counts:
-            formula = _("churn rate within {days} days of {groups}", days=days, groups=groups)
+            formula = ngettext(
+                "churn rate within {count} day of {groups}",
+                "churn rate within {count} days of {groups}",
+                days,
+                groups=groups,
+            )
             ratios.append(risk_ratio(group, *counts[group], *counts[others], formula=formula))
     return tuple(ratio for ratio in ratios if ratio.customers)

@@ -9,7 +9,7 @@ import numpy as np
 
 from churnkit.core.autologging import without_autologging
 from churnkit.core.result import Result
-from churnkit.core.translation import _
+from churnkit.core.translation import _, ngettext
 from churnkit.errors import DataError
 from churnkit.insights.figure import results_to_frame
 from churnkit.insights.text.redaction import Masker
@@ -191,11 +191,13 @@ def find_themes(
     return Themes(
         tuple(sorted(themes, key=lambda theme: (-theme.texts, theme.name))),
         int(used.sum()),
-        _(
-            "{method}; {themes} themes; each text counts for its strongest theme, {mean:.0%} of "
+        ngettext(
+            "{method}; {count} theme; each text counts for its strongest theme, {mean:.0%} of "
             "texts have none",
+            "{method}; {count} themes; each text counts for its strongest theme, {mean:.0%} of "
+            "texts have none",
+            len(themes),
             method=method,
-            themes=len(themes),
             mean=float((main < 0).mean()),
         ),
         source,

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from churnkit.core.translation import _
 from churnkit.errors import JournalError
 
 __all__ = [
@@ -133,7 +134,7 @@ def clean_text(text: str, *, name: str, most: int, required: bool = False) -> st
     text
         The text.
     name
-        Name of the field, for messages.
+        Label of the field, for messages; in English.
     most
         Maximum number of characters.
     required
@@ -151,19 +152,33 @@ def clean_text(text: str, *, name: str, most: int, required: bool = False) -> st
 
     Examples
     --------
-    >>> clean_text(" call\x00 back ", name="note", most=20)
+    >>> clean_text(" call\x00 back ", name="Note", most=20)
     'call back'
     """
     cleaned = _CONTROL.sub("", text).strip()
     if len(cleaned) > most:
-        raise JournalError(f"{name} must have at most {most} characters, got {len(cleaned)}")
+        raise JournalError(
+            _(
+                "“{name}” must have at most {most:,} characters, got {count:,}",
+                name=_(name),
+                most=most,
+                count=len(cleaned),
+            )
+        )
     if required and not cleaned:
-        raise JournalError(f"{name} is required")
+        raise JournalError(_("“{name}” is required", name=_(name)))
     return cleaned
 
 
 def parse_day(text: str, *, name: str) -> date | None:
     """Parse a day in ISO 8601; None for an empty text.
+
+    Parameters
+    ----------
+    text
+        The text.
+    name
+        As for `clean_text`.
 
     Raises
     ------
@@ -172,7 +187,7 @@ def parse_day(text: str, *, name: str) -> date | None:
 
     Examples
     --------
-    >>> parse_day("2026-12-07", name="due")
+    >>> parse_day("2026-12-07", name="Due")
     datetime.date(2026, 12, 7)
     """
     if not text.strip():
@@ -180,4 +195,4 @@ def parse_day(text: str, *, name: str) -> date | None:
     try:
         return date.fromisoformat(text.strip())
     except ValueError:
-        raise JournalError(f"{name} must be a date such as 2026-12-07") from None
+        raise JournalError(_("“{name}” must be a date such as 2026-12-07", name=_(name))) from None

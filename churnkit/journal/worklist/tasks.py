@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select, update
 
 from churnkit.core.time import to_microseconds
-from churnkit.core.translation import mark_text
+from churnkit.core.translation import _, mark_text
 from churnkit.errors import JournalError
 from churnkit.journal.worklist.records import Task, VersionConflictError
 from churnkit.journal.worklist.schema import tasks
@@ -199,12 +199,12 @@ def write_task(
         fields = fields | {"due": fields["due"].isoformat()}
     row = connection.execute(select(tasks).where(tasks.c.key == key)).mappings().first()
     if row is None:
-        raise JournalError("the task does not exist: reload the page")
+        raise JournalError(_("the task does not exist: reload the page"))
     if all(row[name] == value for name, value in fields.items()):
         return read_task(row)
     if row["version"] != version:
         raise VersionConflictError(
-            f"{row['changed_by']} has changed this task since the page was loaded"
+            _("{by} has changed this task since the page was loaded", by=row["changed_by"])
         )
     stamp = {"version": version + 1, "changed_by": by, "changed_at": to_microseconds(at)}
     connection.execute(update(tasks).where(tasks.c.key == key).values(**fields, **stamp))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select, update
 
 from churnkit.core.time import to_microseconds
+from churnkit.core.translation import _
 from churnkit.journal.worklist.records import VersionConflictError
 from churnkit.journal.worklist.schema import teams
 from churnkit.journal.worklist.worklist import log_changes
@@ -89,7 +90,7 @@ class Teams:
                 return False
             if row is not None and row["version"] != version:
                 raise VersionConflictError(
-                    f"{row['changed_by']} has changed this team since the page was loaded"
+                    _("{by} has changed this team since the page was loaded", by=row["changed_by"])
                 )
             values = {
                 "team": team, "version": version + 1, "changed_by": by,

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, inspect, select, update
 
 from churnkit.core.time import from_microseconds, to_microseconds
+from churnkit.core.translation import ngettext
 from churnkit.errors import JournalError
 from churnkit.journal.inserts import erased_among
 from churnkit.journal.outbox_schema import outbox
@@ -294,7 +295,14 @@ def refuse_erased(database: Database, connection: Connection, names: Collection[
     """Raise `JournalError` if one of some customers was erased."""
     count = len(erased_among(database, connection, list(names)))
     if count:
-        raise JournalError(f"{count} of {len(names)} customers were erased: remove them")
+        raise JournalError(
+            ngettext(
+                "{count} of {customers} customers was erased: remove it",
+                "{count} of {customers} customers were erased: remove them",
+                count,
+                customers=len(names),
+            )
+        )
 
 
 def _state(row: Any) -> CustomerState:

@@ -173,8 +173,8 @@ class SingleFeatureRule(BinaryModel):
         ----------
         names : (f,) labels of the columns; those of the training frame if not given
         levels
-            For the index of a categorical column, its categories in the order of their codes; those
-            of the training frame if not given.
+            For the index of a categorical column, its categories in the order of their codes, those
+            of the training frame if not given; and for that of a column of 0 and 1 the words for both.
 
         Returns
         -------
@@ -209,6 +209,8 @@ class SingleFeatureRule(BinaryModel):
             return "is missing"
         if table.is_category:
             return f"is {number if labels is None else labels[int(number)]}"
+        if labels is not None and len(labels) == len(table.rate) - 1:
+            return f"is {labels[int(number)]}"
         if number == 0:
             return f"is below {table.edges[0]:g}" if len(table.edges) else "is not missing"
         if number == len(table.edges):

@@ -277,7 +277,11 @@ def _fit_rule(
     columns = data.contract.features
     says = rule.describe(
         [column.title for column in columns],
-        levels={i: column.levels for i, column in enumerate(columns) if column.levels},
+        levels={
+            i: ("no", "yes") if column.type == "boolean" else column.levels
+            for i, column in enumerate(columns)
+            if column.levels or column.type == "boolean"
+        },
     )
     shift = prior_shift(recipe.population_rate, float(y.mean()))
 

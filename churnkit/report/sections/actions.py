@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_estimate, format_quantity
-from churnkit.core.translation import _, capitalize_first, mark_text
+from churnkit.core.translation import _, capitalize_first, mark_text, ngettext
 from churnkit.report.blocks import (
     Chart,
     Column,
@@ -64,7 +64,7 @@ def scorecard(data: ReportData) -> Section:
     )
     met = sum(1 for goal in goals if goal.met)
     judged = sum(1 for goal in goals if goal.met is not None)
-    lead = _("{met} of {judged} targets are met.", met=met, judged=judged) if judged else ""
+    lead = _("Targets met: {met} of {judged}.", met=met, judged=judged) if judged else ""
     return Section("scorecard", title, (table,), lead)
 
 
@@ -140,9 +140,10 @@ def actions(data: ReportData) -> Section:
         blocks.append(_budget_curve(data, scored.budgets))
     treated = sum(action.customers for action in scored.actions)
     untreated = sum(count for _, count in scored.no_action)
-    lead = _(
-        "{treated:,} customers get an action, {untreated:,} do not.",
-        treated=treated,
+    lead = ngettext(
+        "{count:,} customer gets an action, {untreated:,} do not.",
+        "{count:,} customers get an action, {untreated:,} do not.",
+        treated,
         untreated=untreated,
     )
     return Section("actions", title, tuple(blocks), lead)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_estimate, format_interval, format_percent
-from churnkit.core.translation import _, capitalize_first, lower_first, mark_text
+from churnkit.core.translation import _, capitalize_first, lower_first, mark_text, ngettext
 from churnkit.report.blocks import Chart, Column, Missing, Section, Table, Text, interval_columns
 from churnkit.report.card_texts import localize_card_text, localize_cluster_name
 from churnkit.report.sections.customers import describe_highest, ratio_chart
@@ -417,9 +417,10 @@ def health(data: ReportData) -> Section:
             )
         )
     weak = sum(band.customers for band in scores.bands if band.name in {"Critical", "Weak"})
-    lead = _(
-        "The mean score is {mean:.0f} of 100; {weak:,} customers score below 70.",
+    lead = ngettext(
+        "The mean score is {mean:.0f} of 100; {count:,} customer scores below 70.",
+        "The mean score is {mean:.0f} of 100; {count:,} customers score below 70.",
+        weak,
         mean=scores.mean,
-        weak=weak,
     )
     return Section("health", title, tuple(blocks), lead)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.core.number_format import format_percent
-from churnkit.core.translation import _, mark_text
+from churnkit.core.translation import _, mark_text, ngettext
 from churnkit.insights.figure import Figure
 from churnkit.report.blocks import Column, Figures, Table
 from churnkit.report.card_texts import localize_card_text
@@ -73,9 +73,10 @@ def group_table(card: Mapping[str, Any]) -> Table | None:
     verdict = (
         _("No group differs significantly from all others")
         if not different
-        else _(
-            "{different} of {slices} groups differ significantly from all others",
-            different=different,
+        else ngettext(
+            "{count} of {slices} groups differs significantly from all others",
+            "{count} of {slices} groups differ significantly from all others",
+            different,
             slices=len(slices),
         )
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from churnkit.core.number_format import format_percent
-from churnkit.core.translation import _, capitalize_first, mark_text, month_name
+from churnkit.core.translation import _, capitalize_first, mark_text, month_name, ngettext
 from churnkit.insights.figure import Figure
 from churnkit.insights.metrics.calendar import add_months, month_title
 from churnkit.report.blocks import (
@@ -281,7 +281,7 @@ def _buyers(data: ReportData) -> Table:
             Column(_("Segment")),
             Column(_("Customers"), "customers"),
             Column(_("Spend"), "money"),
-            Column(_("No order in {days} days", days=days), "share"),
+            Column(ngettext("No order in {count} day", "No order in {count} days", days), "share"),
             Column(_("Suggestion")),
         ),
         tuple(
@@ -289,7 +289,11 @@ def _buyers(data: ReportData) -> Table:
             for buyers in data.buyers
             if buyers.customers >= 5
         ),
-        _("RFM quintiles as of {days} days ago, and the share without an order since.", days=days),
+        ngettext(
+            "RFM quintiles as of {count} day ago, and the share without an order since.",
+            "RFM quintiles as of {count} days ago, and the share without an order since.",
+            days,
+        ),
     )
 
 

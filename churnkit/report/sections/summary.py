@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from churnkit.core.number_format import format_estimate, format_percent
-from churnkit.core.translation import _
+from churnkit.core.translation import _, ngettext
 from churnkit.insights.figure import Figure
 from churnkit.insights.metrics.calendar import month_title
 from churnkit.report.blocks import Card, Cards, Figures, Missing, Section, Text
@@ -110,7 +110,9 @@ def _headline_lead(data: ReportData) -> str:
         return ""
     days = horizons.risk_days
     within = (
-        _("in the next {days} days", days=days) if days else _("within the horizon of the label")
+        ngettext("in the next {count} day", "in the next {count} days", days)
+        if days
+        else _("within the horizon of the label")
     )
     risk = _(
         "About {churn:,.0f} of {customers:,} customers are expected to churn {within}.",
@@ -128,11 +130,13 @@ def _headline_lead(data: ReportData) -> str:
     if not treated:
         return _("{risk} The plan acts on no customer.", risk=risk)
     cost = sum(action.cost for action in scored.actions)
-    return _(
-        "{risk} The plan acts on {treated:,} customers at a cost of {cost}; its expected "
+    return ngettext(
+        "{risk} The plan acts on {count:,} customer at a cost of {cost}; its expected "
         "gain{over_gain} is {value} net of cost (90% interval {low} to {high}).",
+        "{risk} The plan acts on {count:,} customers at a cost of {cost}; its expected "
+        "gain{over_gain} is {value} net of cost (90% interval {low} to {high}).",
+        treated,
         risk=risk,
-        treated=treated,
         cost=data.money(cost),
         over_gain=horizons.over_gain,
         value=data.money(gain.value),
@@ -155,10 +159,12 @@ def _planned(data: ReportData) -> list[Card]:
     return [
         Card(
             action.title,
-            _(
-                "For {customers:,} customers of the plan, at a cost of {cost}. 90% interval of the "
+            ngettext(
+                "For {count:,} customer of the plan, at a cost of {cost}. 90% interval of the "
                 "gain: {low} to {high}{over_gain}.",
-                customers=action.customers,
+                "For {count:,} customers of the plan, at a cost of {cost}. 90% interval of the "
+                "gain: {low} to {high}{over_gain}.",
+                action.customers,
                 cost=data.money(action.cost),
                 low=data.money(action.low),
                 high=data.money(action.high),

@@ -80,6 +80,13 @@ def test_categories_are_said_in_their_own_words(customers):
     assert "contract is 0" in rule.describe(["contract"])
 
 
+def test_flags_are_said_as_yes_and_no():
+    flag = np.arange(40.0) % 2
+    rule = SingleFeatureRule().fit(flag[:, None], flag)
+    said = rule.describe(["may be called"], levels={0: ("no", "yes")})
+    assert said == "Churn is 75% where may be called is yes, and 25% where it is no."
+
+
 def test_a_saved_rule_comes_back_the_same_and_explains_itself(customers):
     X, churned, _ = customers()
     scorer = SingleFeatureRule(categorical_features=(2,)).fit(X, churned).scorer_
