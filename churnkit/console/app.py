@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -22,8 +23,14 @@ from churnkit.console.pages.scenario_page import export_plan, show_what_if
 from churnkit.console.pages.task_page import show_changes, show_tasks
 from churnkit.console.pages.team_page import assign_team, show_teams
 from churnkit.console.query.customer_index import CustomerIndex
+from churnkit.console.query.visitor_locale import (
+    LANGUAGE_COOKIE,
+    LocaleMiddleware,
+    offered_languages,
+    visitor_locale,
+)
 from churnkit.console.templates import Pages
-from churnkit.core.translation import Locale, _, active_locale, format_day, mark_text, use_locale
+from churnkit.core.translation import _, active_locale, format_day, mark_text, use_locale
 from churnkit.errors import ChurnkitError, MissingExtraError
 from churnkit.journal.worklist.records import VersionConflictError
 from churnkit.journal.worklist.worklist import Worklist
@@ -35,7 +42,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from churnkit.console.approvals import Approvals
     from churnkit.console.customer_history import History
@@ -49,6 +55,8 @@ __all__ = ["ConsoleApp"]
 
 _MOST_FORM_BYTES: Final = 131_072
 _MOST_RISKS: Final = 100_000
+_LANGUAGE_SECONDS: Final = 365 * 86_400
+_OWN_PAGE: Final = re.compile(r"/(?![/\\])[^\x00-\x20\x7f]*")
 _INVALID_FORM: Final = mark_text(
     "The form has expired or comes from another site. Reload the page."
 )
@@ -68,19 +76,11 @@ class _Form:
     customers: tuple[str, ...]
 
 
-class _Localized:
-    """Answer requests in the console's locale, in whichever thread or task they run."""
-
-    def __init__(self, app: ASGIApp, locale: Locale) -> None:
-        self._app, self._locale = app, locale
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with use_locale(self._locale):
-            await self._app(scope, receive, send)
-
-
 class ConsoleApp:
-    """The console's pages and forms, in the locale that is active when it is created.
+    """The console's pages and forms.
+
+    Visitors get the language that they have chosen or that their browser prefers; others the
+    locale that is active when the console is created.
 
     Parameters
     ----------
@@ -168,13 +168,16 @@ class ConsoleApp:
         def not_found(_request: Request, error: Exception) -> Response:
             return self._pages.error(getattr(error, "status_code", 404), _("Page not found."))
 
-        def server_error(_request: Request, _error: Exception) -> Response:
-            return self._pages.error(500, _("An unexpected error occurred. No data were changed."))
+        def server_error(request: Request, _error: Exception) -> Response:
+            with use_locale(visitor_locale(request, self._locale)):
+                return self._pages.error(
+                    500, _("An unexpected error occurred. No data were changed.")
+                )
 
         return Starlette(
             routes=self._routes(),
             exception_handlers={404: not_found, 405: not_found, Exception: server_error},
-            middleware=[Middleware(_Localized, locale=self._locale)],
+            middleware=[Middleware(LocaleMiddleware, default=self._locale)],
         )
 
     def _routes(self) -> list[Route]:
@@ -199,6 +202,7 @@ class ConsoleApp:
             Route("/sign-in/openid", self._sign_ins.begin_openid),
             Route("/sign-in/openid/answer", self._sign_ins.finish_openid),
             Route("/sign-out", self._sign_out, methods=["POST"]),
+            Route("/language", self._choose_language, methods=["POST"]),
             page("/", show_list),
             Route("/report", self._authenticated(self._reports.show)),
             page("/accounts", show_accounts),
@@ -248,6 +252,22 @@ class ConsoleApp:
         if not self._auth.is_valid_form(request, form.get("token", "")):
             return self._pages.error(403, _(_INVALID_FORM))
         return self._sign_ins.sign_out(request)
+
+    async def _choose_language(self, request: Request) -> Response:
+        """Keep the chosen language in a cookie; visitors choose before they sign in, too."""
+        from starlette.responses import RedirectResponse
+
+        form = (await _read_form(request)).fields
+        if not self._auth.is_valid_form(request, form.get("token", "")):
+            return self._pages.error(403, _(_INVALID_FORM))
+        page, language = form.get("page", ""), form.get("language", "")
+        # Only a page of this console: "//host" and "/\\host" lead to another site.
+        response = RedirectResponse(page if _OWN_PAGE.fullmatch(page) else "/", 303)
+        if language in offered_languages():
+            self._auth.set_cookie(
+                response, request, LANGUAGE_COOKIE, language, seconds=_LANGUAGE_SECONDS
+            )
+        return response
 
     async def _checked(
         self, request: Request, role: str

@@ -154,14 +154,26 @@ class SessionAuth:
         origins = {f"{request.url.scheme}://{request.url.netloc}"}
         return origins if self.sign_ins is None else origins | {self.sign_ins.origin}
 
-    def set_cookie(self, response: Response, request: Request, name: str, value: str) -> None:
+    def set_cookie(
+        self,
+        response: Response,
+        request: Request,
+        name: str,
+        value: str,
+        *,
+        seconds: int | None = None,
+    ) -> None:
         """Set a cookie that scripts cannot read and other sites do not send.
+
+        It lasts until the browser is closed, or the given seconds.
 
         It is for encrypted connections only if the visitors come by such. That of a sign-in in progress also comes along when the provider sends the browser back.
         """
         site: Literal["lax", "strict"] = "lax" if name == OPENID_COOKIE else "strict"
         secure = any(origin.startswith("https:") for origin in self._origins(request))
-        response.set_cookie(name, value, httponly=True, samesite=site, secure=secure)
+        response.set_cookie(
+            name, value, max_age=seconds, httponly=True, samesite=site, secure=secure
+        )
 
 
 def _digest(cookie: str) -> str:

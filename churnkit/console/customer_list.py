@@ -19,6 +19,7 @@ from churnkit.console.journal_decisions import take_over_decisions
 from churnkit.console.query.accounts import AccountGroups
 from churnkit.console.risk_parts import split_risk
 from churnkit.core.stats.interval import Interval
+from churnkit.core.translation import _
 from churnkit.decisions.decide_table import total_gain
 from churnkit.decisions.response import find_responses
 from churnkit.errors import RecipeError
@@ -52,6 +53,13 @@ class Filter:
     column: str
     title: str
     values: tuple[str, ...]
+    is_flag: bool = False
+
+    def label(self, value: str) -> str:
+        """Return the text of a value."""
+        if self.is_flag and value:
+            return _("yes") if value == "true" else _("no")
+        return value or _("Unknown")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +101,9 @@ class CustomerList:
         rows: NDArray[np.int64] = ranked[self.encoded.valid[ranked]]
         return rows
 
-    @cached_property
+    @property
     def horizons(self) -> Horizons:
-        """Horizons of the churn risk, the revenue at risk and the expected gain."""
+        """Horizons of the churn risk, the revenue at risk and the expected gain, in the locale."""
         return find_horizons(self.model)
 
     @cached_property
@@ -158,7 +166,8 @@ class CustomerList:
                 continue
             values = sorted(self._texts[column.name][1])
             if 1 < len(values) <= _MOST_LEVELS:
-                filters.append(Filter(column.name, column.title or column.name, tuple(values)))
+                title, is_flag = column.title or column.name, set(values) <= {"true", "false", ""}
+                filters.append(Filter(column.name, title, tuple(values), is_flag))
         return tuple(filters[:_MOST_FILTERS])
 
     @cached_property

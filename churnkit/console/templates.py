@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.console.playbook_tasks import describe_note
+from churnkit.console.query.visitor_locale import language_choices
 from churnkit.core.number_format import exact_digits, format_money, format_percent
 from churnkit.core.translation import (
     _,
@@ -72,6 +73,7 @@ class Pages:
             "exact": _format_exact,
             "capital": capitalize_first,
             "lower": lower_first,
+            "language_choices": language_choices,
             "moment": format_moment,
             "note": describe_note,
             "style": Markup(style),  # noqa: S704  (this package's own style sheet)

@@ -24,8 +24,9 @@ from churnkit.console.delivery.push_page import DELIVERY_LABELS
 from churnkit.console.delivery.push_run import PushState
 from churnkit.console.playbook_tasks import describe_note
 from churnkit.console.query.list_query import ListQuery
+from churnkit.console.query.visitor_locale import visitor_locale
 from churnkit.console.templates import Pages
-from churnkit.core.translation import use_locale
+from churnkit.core.translation import find_locale, use_locale
 from churnkit.journal import Journal
 from tests.pseudo_locale import PSEUDO_LOCALE, outside_brackets, outside_catalog
 
@@ -316,3 +317,131 @@ def test_the_list_as_csv_has_iso_dates_and_english_words(consoles, pages):
     rows = list(csv.DictReader(io.StringIO(browser.get("/customers.csv").text)))
     assert {row["snoozed_until"] for row in rows} == {"", "2026-11-09"}
     assert {re.match(r"raises: |lowers: |$", row["reasons"]) is None for row in rows} == {False}
+
+
+@pytest.fixture(scope="module")
+def console_of_all(shop_model, rows_of_shop, tmp_path_factory):
+    """A console in English, for visitors of any language."""
+    folder = tmp_path_factory.mktemp("all")
+    with Journal.open(f"sqlite:///{folder / 'journal.db'}") as journal:
+        yield open_console("en", shop_model, rows_of_shop, folder, journal)[0].app
+
+
+@pytest.fixture
+def visitor(console_of_all):
+    """Function that opens a browser with preferred languages."""
+
+    def visitor(accept=None):
+        headers = {} if accept is None else {"accept-language": accept}
+        return testclient.TestClient(
+            console_of_all, base_url="http://127.0.0.1", client=("127.0.0.1", 5), headers=headers
+        )
+
+    return visitor
+
+
+@pytest.mark.parametrize(
+    ("accept", "language"),
+    [
+        (None, "en"), ("", "en"), ("de", "de"), ("de-CH", "de"), ("DE-at;q=0.9", "de"), ("fr, de;q=0.8, en;q=0.7", "de"),
+        ("fr, en;q=0.8, de;q=0.7", "en"), ("en-US,en;q=0.9,de;q=0.8", "en"), ("de;q=0, en", "en"), ("fr", "en"),
+        ("*", "en"), ("de;q=2, fr", "en"), ("../de", "en"), ("de" * 5_000, "en"), (";;,,q=1", "en"),
+    ],
+)  # fmt: skip
+def test_a_visitor_has_the_language_that_the_browser_prefers(visitor, accept, language):
+    page = visitor(accept).get("/").text
+    assert f'<html lang="{language}">' in page
+    assert ("Kunden" in page) == (language == "de")
+
+
+@pytest.mark.parametrize(
+    ("accept", "default", "code"),
+    [
+        ("de", "de_CH", "de_CH"), ("de-DE", "de_CH", "de_CH"), ("fr", "de_CH", "de_CH"), ("en", "de_CH", "en"),
+        ("en-US", "en_GB", "en_GB"), ("de-CH", "en_GB", "de"),
+    ],
+)  # fmt: skip
+def test_the_locale_of_the_console_is_that_of_its_language(accept, default, code):
+    from starlette.requests import Request
+
+    request = Request({"type": "http", "headers": [(b"accept-language", accept.encode())]})
+    assert visitor_locale(request, find_locale(default)).code == code
+
+
+def choose(browser, language, page="/"):
+    token = re.findall(r'name="token" value="([^"]*)"', browser.get("/").text)[0]
+    fields = {"token": token, "language": language, "page": page}
+    return browser.post("/language", data=fields, follow_redirects=False)
+
+
+def test_a_choice_of_language_stays_and_counts_for_its_visitor_alone(visitor):
+    browser, other = visitor("en"), visitor("en")
+    address = "/?q=%C3%A4&status=open"
+    form = re.findall(r'<form[^>]* action="/language".*?</form>', browser.get(address).text)[0]
+    assert '<button name="language" value="de" lang="de">Deutsch</button>' in form
+    page = unescape(re.findall(r'name="page" value="([^"]*)"', form)[0])
+    answer = choose(browser, "de", page)
+    assert (answer.status_code, answer.headers["location"]) == (303, address)
+    assert "Max-Age=31536000" in answer.headers["set-cookie"]
+    for path in ("/", "/tasks", "/what-if", "/nowhere", "/report"):
+        assert '<html lang="de">' in browser.get(path).text, path
+        assert '<html lang="en">' in other.get(path).text, path
+    assert '<html lang="en">' in visitor("de").get("/", headers={"accept-language": "en"}).text
+    choose(browser, "en")
+    assert '<html lang="en">' in browser.get("/").text
+
+
+@pytest.mark.parametrize("language", ["fr", "xx", "", "../de", "de_CH"])
+def test_a_language_without_texts_is_not_chosen(visitor, language):
+    browser = visitor("de")
+    assert "set-cookie" not in choose(browser, language).headers
+    assert '<html lang="de">' in browser.get("/").text
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["https://example.org", "//example.org", "/\\example.org", "", "x", "/a\r\nb: c", "/ /x"],
+)
+def test_a_choice_of_language_leads_to_no_other_site(visitor, page):
+    assert choose(visitor(), "de", page).headers["location"] == "/"
+
+
+def test_a_choice_of_language_from_another_site_is_refused(visitor):
+    browser = visitor()
+    browser.get("/")
+    assert browser.post("/language", data={"language": "de"}).status_code == 403
+    assert '<html lang="en">' in browser.get("/").text
+
+
+def test_figures_and_horizons_of_two_visitors_follow_their_languages(visitor):
+    english, german = visitor("en").get("/").text, visitor("de").get("/").text
+    assert "At-risk revenue over 12 months" in english
+    assert "Gefährdeter Umsatz über 12 Monate" in german
+    assert "12 Monate" not in english
+    assert "12 months" not in german
+    assert re.search(r"€\d,\d{3}|€\d+\.\d|€\d", english)
+    assert re.search(r"\d\s€", german)
+
+
+def test_a_number_is_read_in_the_language_of_its_page(visitor):
+    browser = visitor("en")
+    query = {"typed": "en", "value_min": "1.234"}
+    assert str(browser.get("/", params=query).url).endswith("/?value_min=1.234")
+    choose(browser, "de")
+    assert str(browser.get("/", params=query).url).endswith("/?value_min=1.234")
+    query["typed"] = "de"
+    assert str(browser.get("/", params=query).url).endswith("/?value_min=1234")
+
+
+def test_an_unexpected_error_is_in_the_language_of_the_visitor(console_of_all, monkeypatch):
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr("churnkit.console.auth.SessionAuth.visitor", fail)
+    browser = testclient.TestClient(
+        console_of_all, base_url="http://127.0.0.1", client=("127.0.0.1", 5),
+        headers={"accept-language": "de"}, raise_server_exceptions=False,
+    )  # fmt: skip
+    answer = browser.get("/")
+    assert answer.status_code == 500
+    assert '<html lang="de">' in answer.text

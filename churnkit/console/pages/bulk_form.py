@@ -14,7 +14,8 @@ from churnkit.console.pages.forms import (
 )
 from churnkit.console.playbook_tasks import follow_verdicts
 from churnkit.console.query.list_query import ListQuery
-from churnkit.core.translation import _, format_day, mark_text, ngettext, parse_number
+from churnkit.console.query.number_fields import TYPED, parse_typed
+from churnkit.core.translation import _, format_day, mark_text, ngettext
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _approve(
 ) -> Result:
     text = form.get("budget", "").strip()
     try:
-        budget = parse_number(text) if text else None
+        budget = parse_typed(text, form.get(TYPED, "")) if text else None
     except ValueError:
         budget = -1.0
     if budget is not None and not 0.0 <= budget < 1e15:

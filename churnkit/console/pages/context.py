@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATUS_LABELS", "PageContext", "Selection", "account_link", "customer_link", "next_monday",
+    "own_address",
 ]  # fmt: skip
 
 STATUS_LABELS: Final = {
@@ -264,6 +265,7 @@ class PageContext:
             destination="" if self.push is None or self.is_restricted(visitor) else self.push.name,
             is_restricted=self.is_restricted(visitor),
             path=request.url.path,
+            here=own_address(request),
             **values,
         )
         self.auth.set_cookie(response, request, FORM_COOKIE, token)
@@ -276,6 +278,14 @@ class PageContext:
             return visitor.name
         entered = form.get("by", "") or visitor.name
         return clean_text(entered, name=mark_text("Name"), most=60, required=True)
+
+
+def own_address(request: Request) -> str:
+    """Return the address of the page of a request; that of the list for an answer to a form."""
+    if request.method != "GET":
+        return "/"
+    query = request.url.query
+    return f"{quote(request.scope['path'])}{'?' if query else ''}{query}"
 
 
 def customer_link(customer: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from churnkit.console.auth import FORM_COOKIE, OPENID_COOKIE, SESSION_COOKIE
 from churnkit.console.openid.identity import Identity
+from churnkit.console.pages.context import own_address
 from churnkit.core.translation import _
 from churnkit.errors import ChurnkitError
 
@@ -45,6 +46,7 @@ class SignInPages:
             401,
             token=token,
             title=_("Sign in"),
+            here=own_address(request),
             takes_keys=auth.takes_keys,
             has_openid=auth.sign_ins is not None,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from churnkit.core.translation import ngettext
+from churnkit.core.translation import active_locale, ngettext
 from churnkit.errors import ChurnkitError
 from churnkit.report.report import build_report
 
@@ -40,7 +40,7 @@ class ReportPages:
 
     def __init__(self, context: PageContext, embed: Embedder | None) -> None:
         self._context, self._embed = context, embed
-        self._reports: dict[tuple[tuple[str, str], ...], str] = {}
+        self._reports: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
         self._lock = threading.Lock()
 
     def show(self, request: Request, visitor: Visitor) -> Response:
@@ -59,8 +59,11 @@ class ReportPages:
         return HTMLResponse(self.cached(selected), headers=headers)
 
     def cached(self, selected: Mapping[str, str]) -> str:
-        """Return the page for some filters."""
-        key = tuple(sorted(selected.items()))
+        """Return the page for some filters, in the active locale."""
+        key = (active_locale().code, tuple(sorted(selected.items())))
+        page = self._reports.get(key)
+        if page is not None:
+            return page
         with self._lock:
             if key not in self._reports:
                 while len(self._reports) >= _CACHED_REPORTS:
