@@ -14,7 +14,7 @@ from churnkit.errors import ChurnkitError
 from churnkit.insights.table_layouts import LAYOUTS, find_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -98,14 +98,14 @@ class History:
                 self._cache[name] = rows.set_column(position, columns["customer"], ids), columns
             return self._cache[name]
 
-    def filter_tables(self, customers: Any) -> dict[str, pa.Table]:
-        """Return the raw tables with the rows of some customers only."""
+    def filter_tables(self, customers: Any, names: Collection[str]) -> dict[str, pa.Table]:
+        """Return some of the raw tables with the rows of some customers only."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         ids = pa.array(customers, pa.string())
         tables = {}
-        for name in self._tables:
+        for name in self._tables.keys() & set(names):
             rows, columns = self.table(name)
             selected = rows.filter(pc.is_in(rows[columns["customer"]], value_set=ids))
             if selected.num_rows:

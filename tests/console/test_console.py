@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
@@ -118,6 +119,41 @@ def test_the_report_is_rebuilt_for_the_filtered_customers(visit, customer_list, 
     assert page.status_code == 200
     assert direct.sections[0].lead in page.text.replace("&#39;", "'")
     assert "form-action 'self'" in page.text.replace("&#39;", "'")
+
+
+def test_a_report_on_some_customers_has_no_figures_that_need_those_who_left(
+    customer_list, shop_model, journal, tmp_path
+):
+    names = [*customer_list.customers, *(f"left {number}" for number in range(40))]
+    left = [name.startswith("left") for name in names]
+    subscriptions = pa.table(
+        {
+            "customer_id": names,
+            "started_at": [date(2025, 1, 1)] * len(names),
+            "ended_at": [date(2026, 9, 1) if gone else None for gone in left],
+            "mrr": [50.0] * len(names),
+        }
+    )
+    pq.write_table(subscriptions, tmp_path / "subscriptions.parquet")
+    console = ConsoleApp(
+        customer_list,
+        Approvals(journal, customer_list),
+        History(
+            shop_model, {"subscriptions": tmp_path / "subscriptions.parquet"}, date(2026, 11, 5)
+        ),
+        auth=SessionAuth(None),
+        clock=lambda: NOW,
+    )
+    browser = testclient.TestClient(
+        console.app(), base_url=ASKED, client=("127.0.0.1", 5), raise_server_exceptions=False
+    )
+    whole, part = (browser.get("/report", params=query).text for query in ({}, {"f.plan": "pro"}))
+    for name in ("revenue", "cohorts", "survival"):
+        assert f'<section id="{name}"' in whole, name
+        assert f'id="{name}"' not in part, name
+    assert "Customers who match only." in part
+    assert "More sections" in whole
+    assert "More sections" not in part
 
 
 def test_no_text_of_a_customer_becomes_markup_or_a_formula(visit):

@@ -158,8 +158,8 @@ def test_refused_fields_are_named_as_on_the_page(pages):
     name, texts = pages
     if name == "de":
         for path, message in {
-            "no date": "„Zurückstellen bis“ muss ein Datum sein, etwa 2026-12-07. Es wurde nichts gespeichert.",
-            "no due date": "„Fällig“ muss ein Datum sein, etwa 2026-12-07",
+            "no date": "„Zurückstellen bis“ muss ein Datum in der Form JJJJ-MM-TT sein. Nichts wurde gespeichert.",
+            "no due date": "„Fällig“ muss ein Datum in der Form JJJJ-MM-TT sein",
             "no title": "„Aufgabe“ ist erforderlich",
             "long details": "„Details“ darf höchstens 2.000 Zeichen haben, hier sind es 2.001",
             "refused": "„Zurückstellen bis“ muss ein Tag nach heute sein",
@@ -197,6 +197,8 @@ def test_every_error_that_a_page_can_show_is_translated():
     for path in (*root.glob("console/**/*.py"), *root.glob("journal/worklist/*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                if ast.unparse(node.exc.func) == "MissingExtraError":
+                    continue
                 text = node.exc.args[0]
                 is_plain = isinstance(text, (ast.Constant, ast.JoinedStr))
                 known = NOT_SHOWN.get(path.name, "")

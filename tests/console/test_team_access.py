@@ -158,13 +158,96 @@ def test_tasks_of_other_teams_are_neither_shown_nor_changed(team):
     assert changed.status_code == 200
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/accounts", "/accounts/account/Acme", "/accounts/parent/North", "/what-if", "/what-if.csv", "/report"],
-)  # fmt: skip
-def test_pages_on_all_customers_are_for_managers(team, path):
-    assert team.visit("Kim").get(path).status_code == 403
+@pytest.mark.parametrize("path", ["/what-if", "/what-if.csv"])
+def test_the_plan_of_all_teams_is_for_managers(team, path):
+    browser = team.visit("Kim")
+    refused = browser.get(path)
+    assert refused.status_code == 403
+    assert "all teams, which share budget and capacities" in refused.text
+    assert 'href="/what-if"' not in browser.get("/").text
     assert team.visit("Boss").get(path).status_code == 200
+
+
+def account_figures(customers, rows):
+    """Users, risk and at-risk revenue of some rows, computed one by one."""
+    value = [float(customers.value[row]) for row in rows]
+    risk = [float(customers.probability[row]) for row in rows]
+    weighted = sum(v * p for v, p in zip(value, risk, strict=True)) / sum(value)
+    at_risk = sum(float(customers.at_risk[row]) for row in rows)
+    return f"{len(rows)}", f"{100 * weighted:.1f}%", f"€{round(at_risk):,}"
+
+
+def cells(page, name):
+    (line,) = [r for r in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if f">{name}</a>" in r]
+    return re.findall(r'<td class="number">([^<]*)', line)
+
+
+@pytest.mark.parametrize(
+    ("path", "column", "name"),
+    [("/accounts", "company", "Acme"), ("/accounts?by=parent", "holding", "North")],
+)
+def test_accounts_have_the_figures_of_the_own_team(team, account_list, path, column, name):
+    browser, boss = team.visit("Kim"), team.visit("Boss")
+    names = account_list.table[column].to_pylist()
+    for visitor, visible in ((browser, team.mine), (boss, team.mine | team.others)):
+        rows = [
+            row for one, row in account_list.rows.items() if one in visible and names[row] == name
+        ]
+        users, risk, at_risk = account_figures(account_list, rows)
+        found = cells(visitor.get(path).text, name)
+        assert found[0] == users
+        assert found[1] == risk
+        assert at_risk in found
+    page = browser.get(f"/accounts/{'parent' if column == 'holding' else 'account'}/{name}").text
+    assert shown(page, team.others) == set()
+    assert shown(page, team.mine)
+    assert "Customers of your team only." in page
+    assert "Customers of your team only." not in boss.get(path).text
+
+
+def test_an_account_of_another_team_is_the_same_as_none(team, account_list):
+    names = account_list.table["company"].to_pylist()
+    mine = {names[account_list.rows[name]] for name in team.mine}
+    manager, browser = team.visit("Boss"), team.visit("Kim")
+    # Acme's customers of the own team get another owner, so that none is left.
+    assert "Acme" in mine
+    for name in team.mine:
+        if names[account_list.rows[name]] == "Acme":
+            assert team.send(manager, "/owner", customer=name, owner="Max").status_code == 200
+    assert ">Acme<" not in browser.get("/accounts").text
+    assert ">Acme<" not in browser.get("/accounts?q=acme").text
+    answer, none = (browser.get(f"/accounts/account/{name}") for name in ("Acme", "Nobody"))
+    assert answer.status_code == none.status_code == 404
+    assert answer.text == none.text
+    assert ">Acme<" in manager.get("/accounts").text
+
+
+def test_the_report_has_the_customers_of_the_own_team(team, account_list):
+    import pyarrow as pa
+
+    from churnkit.report import build_report
+
+    mask = pa.array([name in team.mine for name in account_list.customers])
+    direct = build_report(
+        model=account_list.model, customers=account_list.table.filter(mask), day=DAY
+    )
+    page = team.visit("Kim").get("/report").text.replace("&#39;", "'")
+    assert direct.sections[0].lead in page
+    assert "Customers of your team only." in page
+    assert direct.sections[0].lead not in team.visit("Boss").get("/report").text.replace(
+        "&#39;", "'"
+    )
+    assert team.visit("New").get("/report").status_code == 400
+    assert "0 customers match; a report needs at least 5" in team.visit("New").get("/report").text
+
+
+def test_a_report_of_a_team_follows_its_customers(team):
+    manager, browser = team.visit("Boss"), team.visit("Kim")
+    before = browser.get("/report").text
+    assert browser.get("/report").text == before
+    name = min(team.others)
+    assert team.send(manager, "/owner", customer=name, owner="Lea").status_code == 200
+    assert browser.get("/report").text != before
 
 
 def test_bulk_actions_and_teams_are_for_managers(team):

@@ -121,7 +121,7 @@ def test_erasing_a_customer_erases_the_worklist_too(worklist, journal):
             for row in connection.execute(select(table)).all()
         ]
     assert rows == []
-    with pytest.raises(JournalError, match="1 of 1 customers were erased"):
+    with pytest.raises(JournalError, match="1 of 1 customers was erased"):
         worklist.change({"unique-id-77": 0}, {"owner": "ann"}, by="ann", at=NOW, form_id="f9")
 
 

@@ -28,11 +28,9 @@ _LONGEST_SEARCH: Final = 100
 
 def show_accounts(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render a page of the accounts, or of the parents."""
-    if context.is_restricted(visitor):
-        return context.refuse_restricted()
     params, customers = request.query_params, context.customers
     role = "parent" if params.get("by") == "parent" and customers.parents else "account"
-    groups = customers.groups(role)
+    groups = context.groups(role, visitor)
     if groups is None:
         return context.pages.error(
             404, _("The schema has no account column: declare one with account().")
@@ -87,17 +85,15 @@ def _ascends(name: str, sort: str, descending: bool) -> bool:  # noqa: FBT001
 
 def show_account(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render the page of an account or a parent: its figures and its users."""
-    if context.is_restricted(visitor):
-        return context.refuse_restricted()
     role, name = request.path_params["role"], request.path_params["name"]
-    groups = context.customers.groups(role)
+    groups = context.groups(role, visitor)
     figures = None if groups is None else groups.figures(name)
     if groups is None or figures is None:
         return context.pages.error(404, _("Account not found."))
     selection = context.select({role: name}, visitor)
     rows = selection.rows[:_MOST_USERS].tolist()
     customers = context.customers
-    members = _accounts(context, selection.rows.tolist()) if role == "parent" else []
+    members = _accounts(context, selection.rows.tolist(), visitor) if role == "parent" else []
     parent = "" if customers.parents is None else customers.parents.name(int(selection.rows[0]))
     return context.page(
         request,
@@ -115,9 +111,11 @@ def show_account(context: PageContext, request: Request, visitor: Visitor) -> Re
     )
 
 
-def _accounts(context: PageContext, rows: list[int]) -> list[tuple[AccountFigures, str]]:
+def _accounts(
+    context: PageContext, rows: list[int], visitor: Visitor
+) -> list[tuple[AccountFigures, str]]:
     """Return the accounts of some rows with their addresses, the largest at risk first."""
-    groups = context.customers.accounts
+    groups = context.groups("account", visitor)
     if groups is None:
         return []
     names = {groups.name(row) for row in rows} - {""}

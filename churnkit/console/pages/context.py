@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from churnkit.console.customer_history import History
     from churnkit.console.customer_list import CustomerList
     from churnkit.console.delivery.push_run import ApprovedPush
+    from churnkit.console.query.accounts import AccountGroups
     from churnkit.console.query.customer_index import CustomerIndex
     from churnkit.console.templates import Pages
     from churnkit.journal.worklist.records import Verdict
@@ -144,10 +145,26 @@ class PageContext:
         return self.by_team and not visitor.may("manager")
 
     def refuse_restricted(self) -> Response:
-        """Return the answer to a restricted visitor for a page on the customers of all teams."""
+        """Return the answer to a restricted visitor for a page on the plan of all teams."""
         return self.pages.error(
-            403, _("This page covers the customers of all teams. It needs the role manager.")
+            403,
+            _(
+                "This page covers the plan of all teams, which share budget and capacities. It "
+                "needs the role manager."
+            ),
         )
+
+    def visible_rows(self, visitor: Visitor) -> NDArray[np.bool_] | None:
+        """Return which rows a restricted visitor may see, (n,); None for all."""
+        if not self.is_restricted(visitor):
+            return None
+        self.index.refresh()
+        return self.index.owned_by(self.colleagues(visitor))
+
+    def groups(self, role: str, visitor: Visitor) -> AccountGroups | None:
+        """Return accounts or parents with the customers that a visitor may see; None without."""
+        groups, rows = self.customers.groups(role), self.visible_rows(visitor)
+        return groups if groups is None or rows is None else groups.among(rows)
 
     def visible(self, visitor: Visitor) -> Callable[[str], bool]:
         """Return the test whether a customer is in the list and a visitor may see it."""

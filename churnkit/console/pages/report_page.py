@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from churnkit.core.translation import active_locale, ngettext
+from churnkit.core.translation import _, active_locale, ngettext
 from churnkit.errors import ChurnkitError
 from churnkit.report.report import build_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
     from starlette.requests import Request
     from starlette.responses import Response
 
@@ -25,6 +28,8 @@ __all__ = ["ReportPages"]
 
 _CACHED_REPORTS: Final = 16
 _FEWEST_CUSTOMERS: Final = 5
+# Those of today's customers; without the customers who have left, others would show no churn.
+_TABLES_OF_A_PART: Final = ("events", "surveys", "tickets", "reviews")
 
 
 class ReportPages:
@@ -40,13 +45,11 @@ class ReportPages:
 
     def __init__(self, context: PageContext, embed: Embedder | None) -> None:
         self._context, self._embed = context, embed
-        self._reports: dict[tuple[str, tuple[tuple[str, str], ...]], str] = {}
+        self._reports: dict[tuple[str, str, tuple[tuple[str, str], ...]], str] = {}
         self._lock = threading.Lock()
 
     def show(self, request: Request, visitor: Visitor) -> Response:
         """Render the report for the filters of the address."""
-        if self._context.is_restricted(visitor):
-            return self._context.refuse_restricted()
         from starlette.responses import HTMLResponse
 
         names = {c.column: f"f.{c.column}" for c in self._context.customers.filters}
@@ -56,11 +59,21 @@ class ReportPages:
             if request.query_params.get(name, "*") != "*"
         }
         headers = self._context.pages.headers(strict=False)
-        return HTMLResponse(self.cached(selected), headers=headers)
+        visible = self._context.visible_rows(visitor)
+        return HTMLResponse(self.cached(selected, visible), headers=headers)
 
-    def cached(self, selected: Mapping[str, str]) -> str:
-        """Return the page for some filters, in the active locale."""
-        key = (active_locale().code, tuple(sorted(selected.items())))
+    def cached(self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None = None) -> str:
+        """Return the page for some filters, in the active locale.
+
+        Parameters
+        ----------
+        selected
+            Value by column; customers who left have none.
+        visible
+            Which rows the visitor may see, (n,); None for all.
+        """
+        rows = "" if visible is None else hashlib.sha256(np.packbits(visible).data).hexdigest()
+        key = (active_locale().code, rows, tuple(sorted(selected.items())))
         page = self._reports.get(key)
         if page is not None:
             return page
@@ -68,36 +81,55 @@ class ReportPages:
             if key not in self._reports:
                 while len(self._reports) >= _CACHED_REPORTS:
                     del self._reports[next(iter(self._reports))]
-                self._reports[key] = self._build(selected)
+                self._reports[key] = self._build(selected, visible)
             return self._reports[key]
 
-    def _build(self, selected: Mapping[str, str]) -> str:
+    def _build(self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None) -> str:
         customers, history = self._context.customers, self._context.history
         mask = customers.mask(selected)
+        is_part = bool(selected) or visible is not None
+        if visible is not None:
+            mask &= visible
         if mask.sum() < _FEWEST_CUSTOMERS:
             raise ChurnkitError(
                 ngettext(
-                    "{count} customer matches the filters, at least {fewest} are required: "
-                    "remove a filter",
-                    "{count} customers match the filters, at least {fewest} are required: "
-                    "remove a filter",
+                    "{count} customer matches; a report needs at least {fewest}",
+                    "{count} customers match; a report needs at least {fewest}",
                     int(mask.sum()),
                     fewest=_FEWEST_CUSTOMERS,
                 )
             )
-        rows, tables = customers.table, history.tables
-        if selected:
+        rows: Any = customers.table
+        tables: Mapping[str, Any] = history.tables
+        if is_part:
             rows = rows.filter(mask)
-            tables = history.filter_tables(np.array(customers.customers, object)[mask].tolist())
+            names = np.array(customers.customers, object)[mask].tolist()
+            tables = history.filter_tables(names, _TABLES_OF_A_PART)
         report = build_report(
             tables,
             model=customers.model,
             customers=rows,
             day=customers.day,
-            decisions=customers.select(mask) if selected else customers.decisions,
+            decisions=customers.select(mask) if is_part else customers.decisions,
             embed=self._embed,
         )
+        if is_part:
+            sections = (section for section in report.sections if not section.is_missing)
+            report = replace(report, sections=tuple(sections))
         toolbar = self._context.pages.fragment(
-            "filters.html", filters=customers.filters, selected=selected, path="/report"
+            "filters.html",
+            filters=customers.filters,
+            selected=selected,
+            path="/report",
+            note=_describe_part(is_team=visible is not None) if is_part else "",
         )
         return report.render(toolbar=toolbar)
+
+
+def _describe_part(*, is_team: bool) -> str:
+    """Describe which customers a report on a part of them covers."""
+    whose = _("Customers of your team only.") if is_team else _("Customers who match only.")
+    return whose + _(
+        " Customers who have left have no owner and no current values, so revenue, retention, "
+        "journeys and experiments are in the report on all customers."
+    )

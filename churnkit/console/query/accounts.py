@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -81,7 +82,7 @@ class AccountGroups:
 
         self.title = title
         self._customers = figures
-        self._valid = valid
+        self.valid = valid
         trimmed = pc.utf8_trim_whitespace(texts.cast(pa.string()))
         named = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
         encoded = named.combine_chunks().dictionary_encode()
@@ -90,6 +91,19 @@ class AccountGroups:
         )
         self.codes[~valid] = -1
         self.names: tuple[str, ...] = tuple(encoded.dictionary.to_pylist())
+
+    def among(self, rows: NDArray[np.bool_]) -> AccountGroups:
+        """Return the groups with some of their customers only.
+
+        Parameters
+        ----------
+        rows
+            Which rows of the table stay, (n,).
+        """
+        groups = copy(self)
+        groups.__dict__.pop("_sums", None)
+        groups.valid, groups.codes = self.valid & rows, np.where(rows, self.codes, -1)
+        return groups
 
     @cached_property
     def _codes_by_name(self) -> Mapping[str, int]:
@@ -105,7 +119,7 @@ class AccountGroups:
         mask: NDArray[np.bool_] = self.codes == self._codes_by_name.get(
             name, -1 if not name else -2
         )
-        return mask & self._valid
+        return mask & self.valid
 
     def figures(self, name: str) -> AccountFigures | None:
         """Return the figures of a group; None if no valid row belongs to it."""

@@ -182,10 +182,12 @@ class CustomerIndex:
         mask = np.ones(len(self._owner), np.bool_)
         if owner != ALL:
             mask &= self._owner == (self._names.index(owner) if owner in self._names else -1)
-        if owners is not None:
-            names = set(owners)
-            mask &= np.isin(self._owner, [i for i, name in enumerate(self._names) if name in names])
-        return mask
+        return mask if owners is None else mask & self.owned_by(owners)
+
+    def owned_by(self, owners: Collection[str]) -> NDArray[np.bool_]:
+        """Return which rows have one of some owners, (n,)."""
+        names = set(owners)
+        return np.isin(self._owner, [i for i, name in enumerate(self._names) if name in names])
 
     def _mask_of_decisions(self, query: ListQuery) -> NDArray[np.bool_]:
         decisions = self._customers.decisions

@@ -195,4 +195,6 @@ def parse_day(text: str, *, name: str) -> date | None:
     try:
         return date.fromisoformat(text.strip())
     except ValueError:
-        raise JournalError(_("“{name}” must be a date such as 2026-12-07", name=_(name))) from None
+        raise JournalError(
+            _("“{name}” must be a date in the form YYYY-MM-DD", name=_(name))
+        ) from None
