@@ -115,3 +115,24 @@ def test_accounts_teams_and_tasks_are_accessible_and_not_cut(
         assert faults_of(page) == [], look
         assert axe(page) == [], look
     assert page.noted == []
+
+
+# Pages whose texts differ most in length; the last is a customer with tasks of a playbook.
+GERMAN_PAGES = (
+    *("", "accounts", "accounts/account/Company%200", "tasks", "teams", "what-if?budget=100"),
+    *("push", "report", "customer"),
+)
+# Colors are those of the English pages.
+CHECKED_BY_AXE = ("light, 390 px", "dark, 1280 px")
+
+
+@pytest.mark.parametrize("path", GERMAN_PAGES)
+def test_german_pages_are_accessible_and_not_cut(busy, visit, looks, faults_of, axe, path):
+    if path == "customer":
+        path = first_customer(visit("?status=approve"))
+    page = visit(path, bypass_csp=True, locale="de-DE")
+    assert page.locator("html").get_attribute("lang") == "de"
+    for look in looks(page):
+        assert faults_of(page) == [], look
+        assert look not in CHECKED_BY_AXE or axe(page) == [], look
+    assert page.noted == []

@@ -39,6 +39,7 @@ WORDS = {
     *("Customer for", "Plan", "City", "Monthly revenue", "E-mail", "Company", "Holding", "A call"),
     *("Write an e-mail", "Call", "basic", "plus", "pro", "plan", "Bern", "Oslo", "month", "months"),
     *("a month", "EUR", "churnkit", "Ann", "Ben", "North", "Acme", "Visit", "by train"),
+    *("Deutsch", "English"),
 }
 PAGES = ["/", "/accounts", "/accounts?by=parent", "/accounts/account/Acme", "/accounts/parent/North",
          "/tasks", "/tasks?status=done", "/teams", "/what-if?budget=100", "/changes", "/nowhere",
@@ -161,7 +162,7 @@ def test_refused_fields_are_named_as_on_the_page(pages):
             "no date": "„Zurückstellen bis“ muss ein Datum in der Form JJJJ-MM-TT sein. Nichts wurde gespeichert.",
             "no due date": "„Fällig“ muss ein Datum in der Form JJJJ-MM-TT sein",
             "no title": "„Aufgabe“ ist erforderlich",
-            "long details": "„Details“ darf höchstens 2.000 Zeichen haben, hier sind es 2.001",
+            "long details": "„Einzelheiten“ darf höchstens 2.000 Zeichen haben, hier sind es 2.001",
             "refused": "„Zurückstellen bis“ muss ein Tag nach heute sein",
             "old task": "Ann hat diese Aufgabe geändert, seit die Seite geladen wurde",
             "/what-if?effect=-1": "„Angenommene Wirkungen, % von heute“ muss eine Zahl von 0 bis 1.000 sein",

@@ -18,6 +18,7 @@ from churnkit.core.translation import (
     ngettext,
     use_locale,
 )
+from churnkit.decisions.reason_codes import REASONS
 from churnkit.decisions.response import RESPONSES
 from churnkit.report.blocks import Column, Table
 from churnkit.report.report import to_csv
@@ -194,7 +195,7 @@ def customer_lines(
                     title: str(values[row].as_py() or "") for title, values in personal.items()
                 },
                 **_account(context, row),
-                "why": _(customers.decisions.reason[row]) if len(rows) == 1 else "",
+                "why": _(REASONS[customers.decisions.reason_code[row]]) if len(rows) == 1 else "",
                 "risk_parts": risk,
                 "status": STATUSES[selection.statuses[row]],
                 "owner": index.owner(row),

@@ -121,7 +121,7 @@ class ReportPages:
             filters=customers.filters,
             selected=selected,
             path="/report",
-            note=_describe_part(is_team=visible is not None) if is_part else "",
+            covered=_describe_part(is_team=visible is not None) if is_part else "",
         )
         return report.render(toolbar=toolbar)
 

@@ -89,6 +89,8 @@ def _number(params: Mapping[str, str], name: str, default: float, most: float) -
     except ValueError:
         number = -1.0
     if not 0.0 <= number <= most:
+        if most > _MOST_PERCENT:
+            raise ChurnkitError(_("“{name}” must be a number, at least 0", name=_(_LABELS[name])))
         raise ChurnkitError(
             _("“{name}” must be a number from 0 to {most:,.0f}", name=_(_LABELS[name]), most=most)
         )
