@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,10 @@ from churnkit.insights.text.voice_of_customer import (
 from churnkit.report.scored_customers import ScoredCustomers, score_customers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from churnkit.bundle.model import RetentionModel
-    from churnkit.decisions import Decisions
+    from churnkit.decisions import Catalogue, Decisions
     from churnkit.insights.metrics.risk_ratio import RiskRatio
     from churnkit.insights.text.embeddings import Embedder
     from churnkit.insights.text.topics import Themes
@@ -188,6 +188,9 @@ def gather_report_data(
             threads=threads,
         ) as session:
             data |= _table_metrics(session, progress, embed)
+    catalogue = None if model is None else model.contents.catalogue
+    if catalogue is not None and data.get("effects"):
+        data["effects"] = _name_actions(data["effects"], catalogue)
     if model is not None:
         data |= _model_results(
             model,
@@ -268,6 +271,16 @@ def _model_results(
             horizon_days=horizons.risk_days or settings.horizon_days,
         )
     return data
+
+
+def _name_actions(
+    effects: Iterable[MeasuredEffect], catalogue: Catalogue
+) -> tuple[MeasuredEffect, ...]:
+    """Return effects with the actions' titles, as other sections name them."""
+    titles = {action.name: action.title for action in catalogue.actions}
+    return tuple(
+        replace(effect, action=titles.get(effect.action, effect.action)) for effect in effects
+    )
 
 
 def _day_of(as_of: Any) -> date | None:
