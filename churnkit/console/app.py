@@ -139,8 +139,14 @@ class ConsoleApp:
         self._sign_ins = SignInPages(auth, self._pages)
         self._locale = active_locale()
 
-    def warm(self) -> None:
-        """Compute the report, orders and past risk, so that the first visitor does not wait."""
+    def warm(self, *, report: bool = True) -> None:
+        """Compute the report, orders and past risk, so that the first visitor does not wait.
+
+        Parameters
+        ----------
+        report
+            Whether the report is built.
+        """
         context, customers = self._context, self._context.customers
         context.index.warm()
         rows = customers.order[:1]
@@ -154,8 +160,9 @@ class ConsoleApp:
             {customers.customers[row]: float(customers.probability[row]) for row in kept},
             at=context.clock(),
         )
-        with suppress(ChurnkitError):  # the report's page shows the message
-            self._reports.cached({})
+        if report:
+            with suppress(ChurnkitError):  # the report's page shows the message
+                self._reports.cached({})
 
     def app(self) -> Starlette:
         """Create the application; raise `MissingExtraError` if starlette is not installed."""
