@@ -73,10 +73,12 @@ def bars(chart: Chart, width: float, currency: str) -> tuple[str, float]:
         x = left + (max([base, *ends]) - least) * scale
         inner += text(values[number], x + 7, top + 12.5, class_="value")
     if base:
-        x = left + (base - least) * scale
-        inner += element(
-            "line", x1=x, x2=x, y1=_TITLE, y2=_TITLE + len(chart.rows) * step, class_="zero"
-        )
+        x, bottom = left + (base - least) * scale, _TITLE + len(chart.rows) * step
+        # Names above the bars are not crossed.
+        begins = [_TITLE] if at_left else [_TITLE + n * step + 19.0 for n in range(len(chart.rows))]
+        for begin in begins:
+            end = bottom if at_left else begin + _BAR + 6.0
+            inner += element("line", x1=x, x2=x, y1=begin, y2=end, class_="zero")
     return inner, max(_TITLE + len(chart.rows) * step + 8.0, 20.0)
 
 
