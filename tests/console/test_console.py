@@ -151,6 +151,7 @@ def test_a_report_on_some_customers_has_no_figures_that_need_those_who_left(
     for name in ("revenue", "survival"):
         assert f'<section id="{name}"' in whole, name
         assert f'id="{name}"' not in part, name
+    assert 'id="scorecard"' not in part
     assert "Customers who match only." in part
     assert "More sections" in whole
     assert "More sections" not in part

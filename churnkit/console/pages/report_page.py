@@ -28,8 +28,10 @@ __all__ = ["ReportPages"]
 
 _CACHED_REPORTS: Final = 16
 _FEWEST_CUSTOMERS: Final = 5
-# Those of today's customers; without the customers who have left, others would show no churn.
-_TABLES_OF_A_PART: Final = ("events", "surveys", "tickets", "reviews")
+# Without the customers who have left, the others would show no churn and seem to grow: a report on
+# a part of the customers has only what concerns today's.
+_TABLES_OF_A_PART: Final = ("surveys", "tickets", "reviews")
+_WHOLE_SECTIONS: Final = frozenset({"scorecard"})
 
 
 class ReportPages:
@@ -114,7 +116,11 @@ class ReportPages:
             embed=self._embed,
         )
         if is_part:
-            sections = (section for section in report.sections if not section.is_missing)
+            sections = (
+                section
+                for section in report.sections
+                if not section.is_missing and section.name not in _WHOLE_SECTIONS
+            )
             report = replace(report, sections=tuple(sections))
         toolbar = self._context.pages.fragment(
             "filters.html",
@@ -130,6 +136,6 @@ def _describe_part(*, is_team: bool) -> str:
     """Describe which customers a report on a part of them covers."""
     whose = _("Customers of your team only.") if is_team else _("Customers who match only.")
     return whose + _(
-        " Customers who have left have no owner and no current values, so revenue, retention, "
-        "journeys and experiments are in the report on all customers."
+        " Customers who have left have no owner and no current values, so targets, revenue, "
+        "retention, journeys and experiments are in the report on all customers."
     )
