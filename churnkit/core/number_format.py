@@ -212,7 +212,7 @@ def format_quantity(
     *,
     currency: str = "",
     compact: bool = False,
-    cents: bool = True,
+    cents: bool | None = None,
 ) -> str:
     """Format the value of a figure or table cell by its unit.
 
@@ -229,7 +229,7 @@ def format_quantity(
     compact
         Three significant digits for large numbers; for charts.
     cents
-        As for `format_money`.
+        As for `format_money`. Default: amounts below 100 keep their cents.
 
     Returns
     -------
@@ -240,6 +240,8 @@ def format_quantity(
     --------
     >>> format_quantity(0.0213, "share"), format_quantity(1834117, "money", currency="USD")
     ('2.1%', '$1,834,117')
+    >>> format_quantity(629.87, "money"), format_quantity(27.5, "money")
+    ('630', '27.50')
     >>> format_quantity(1834117, "customers", compact=True), format_quantity(30.78, "months")
     ('1.83M', '30.8 months')
     >>> format_quantity(1.0, "months"), format_quantity(1.4, "months")
@@ -251,7 +253,8 @@ def format_quantity(
     if unit in {"share", "percent"}:
         return format_percent(number, 1 if unit == "share" else 0)
     if unit in {"money", "money a month"}:
-        return format_money(number, currency, compact=compact, cents=cents)
+        has_cents = abs(number) < 100 if cents is None else cents
+        return format_money(number, currency, compact=compact, cents=has_cents)
     if unit in _DURATIONS:
         return _format_duration(_three_digits(number), unit)
     if unit in _SPECS:
