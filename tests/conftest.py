@@ -368,7 +368,8 @@ COLLISIONS = """() => {
 OVERFLOWS = """() => {
   const found = [];
   for (const node of document.querySelectorAll('main *, header *')) {
-    if (node.closest('.scroll') || node.closest('svg')) continue;
+    // Texts for screen readers alone have no visible box.
+    if (node.closest('.scroll, svg, .unseen')) continue;
     const box = node.getBoundingClientRect();
     const name = node.className || node.tagName;
     if (box.width && (box.right > innerWidth + 1 || box.left < -1)) found.push(name);
