@@ -23,7 +23,7 @@ from churnkit.console.pages.scenario_page import export_plan, show_what_if
 from churnkit.console.pages.task_page import show_changes, show_tasks
 from churnkit.console.pages.team_page import assign_team, show_teams
 from churnkit.console.query.customer_index import CustomerIndex
-from churnkit.console.query.visitor_locale import (
+from churnkit.console.query.request_locale import (
     LANGUAGE_COOKIE,
     LocaleMiddleware,
     offered_languages,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from churnkit.core.translation import mark_text, translate_stored
-from churnkit.journal.worklist.playbooks import PlannedStep, PlaybookRun
+from churnkit.journal.worklist.playbooks import STEP_NOTES, PlannedStep, PlaybookRun
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,13 +14,7 @@ if TYPE_CHECKING:
     from churnkit.console.pages.context import PageContext
     from churnkit.decisions import Action
 
-__all__ = ["describe_note", "follow_verdicts", "list_playbooks"]
-
-# Notes are kept in English, as visitors of several languages read them.
-_NOTES: Final = (
-    mark_text("{title}: step {number} of {count}"),
-    mark_text("{title}: step {number} of {count}, if the customer has not answered"),
-)
+__all__ = ["follow_verdicts", "list_playbooks"]
 
 
 def follow_verdicts(
@@ -68,7 +61,7 @@ def _steps(action: Action, day: date) -> tuple[PlannedStep, ...]:
     return tuple(
         PlannedStep(
             step.title,
-            _NOTES[step.condition == "no_answer"].format(
+            STEP_NOTES[step.condition == "no_answer"].format(
                 title=action.title, number=number, count=count
             ),
             day + timedelta(days=step.day),
@@ -76,17 +69,6 @@ def _steps(action: Action, day: date) -> tuple[PlannedStep, ...]:
         )
         for number, step in enumerate(action.steps, start=1)
     )
-
-
-def describe_note(note: str) -> str:
-    """Translate the note of a playbook's task; keep one that a person has written.
-
-    Examples
-    --------
-    >>> describe_note("A call: step 1 of 2"), describe_note("Prefers mornings")
-    ('A call: step 1 of 2', 'Prefers mornings')
-    """
-    return translate_stored(note, _NOTES[::-1])
 
 
 def list_playbooks(context: PageContext) -> list[dict[str, Any]]:

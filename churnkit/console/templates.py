@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnkit.console.playbook_tasks import describe_note
-from churnkit.console.query.visitor_locale import language_choices
+from churnkit.console.query.request_locale import language_choices
 from churnkit.core.number_format import exact_digits, format_money, format_percent
 from churnkit.core.translation import (
     _,
@@ -17,6 +16,7 @@ from churnkit.core.translation import (
     lower_first,
     mark_text,
 )
+from churnkit.journal.worklist.playbooks import describe_note
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -22,12 +22,12 @@ from churnkit.console.auth import SessionAuth
 from churnkit.console.customer_history import History
 from churnkit.console.delivery.push_page import DELIVERY_LABELS
 from churnkit.console.delivery.push_run import PushState
-from churnkit.console.playbook_tasks import describe_note
 from churnkit.console.query.list_query import ListQuery
-from churnkit.console.query.visitor_locale import visitor_locale
+from churnkit.console.query.request_locale import visitor_locale
 from churnkit.console.templates import Pages
 from churnkit.core.translation import find_locale, use_locale
 from churnkit.journal import Journal
+from churnkit.journal.worklist.playbooks import describe_note
 from tests.pseudo_locale import PSEUDO_LOCALE, outside_brackets, outside_catalog
 
 pytest.importorskip("babel", reason="the extra 'report' is not installed")

@@ -10,9 +10,9 @@ from churnkit.console.delivery.push_page import DELIVERY_LABELS
 from churnkit.console.pages.context import next_monday
 from churnkit.console.pages.forms import describe_reason
 from churnkit.console.pages.list_page import customer_lines
-from churnkit.console.playbook_tasks import describe_note
 from churnkit.core.translation import _, format_day, format_moment, translate_stored
 from churnkit.decisions.response import RESPONSES
+from churnkit.journal.worklist.playbooks import describe_note
 from churnkit.journal.worklist.tasks import TASK_STATUSES, TASK_TEXTS
 from churnkit.report.blocks import Chart, Column
 from churnkit.report.charts.draw import draw

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from churnkit.console.query.visitor_locale import offered_languages
+from churnkit.console.query.request_locale import offered_languages
 from churnkit.core.number_format import exact_digits
 from churnkit.core.translation import active_locale, find_locale, parse_number, use_locale
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, insert, select
 
 from churnkit.core.time import to_microseconds
+from churnkit.core.translation import mark_text, translate_stored
 from churnkit.journal.schema import decisions
 from churnkit.journal.worklist.schema import steps, tasks
 from churnkit.journal.worklist.tasks import read_task, write_task
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
     from churnkit.journal.worklist.records import Task
     from churnkit.journal.worklist.worklist import Worklist
 
-__all__ = ["PlannedStep", "PlaybookRun", "Playbooks", "StepCounts"]
+__all__ = ["STEP_NOTES", "PlannedStep", "PlaybookRun", "Playbooks", "StepCounts", "describe_note"]
+
+# Notes of steps, and of those that need no answer. They are kept in English, as people of several
+# languages read them.
+STEP_NOTES: Final = (
+    mark_text("{title}: step {number} of {count}"),
+    mark_text("{title}: step {number} of {count}, if the customer has not answered"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +219,17 @@ class Playbooks:
             StepCounts(action, number, *(row.get(name, 0) for name in names))
             for (action, number), row in sorted(counts.items())
         ]
+
+
+def describe_note(note: str) -> str:
+    """Translate the note of a playbook's task; keep one that a person has written.
+
+    Examples
+    --------
+    >>> describe_note("A call: step 1 of 2"), describe_note("Prefers mornings")
+    ('A call: step 1 of 2', 'Prefers mornings')
+    """
+    return translate_stored(note, STEP_NOTES[::-1])
 
 
 def _insert(connection: Connection, run: PlaybookRun, *, by: str, at: datetime) -> None:
