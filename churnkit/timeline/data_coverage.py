@@ -36,7 +36,8 @@ def check_coverage(
         For each table the first and last microseconds since 1970 at which rows became known;
         None without rows.
     known_until
-        The time until which the data are complete; by default that of the last row.
+        The time until which the data are complete; by default that of the last row, or the end of
+        its day if it is a date without a time.
 
     Raises
     ------
@@ -48,7 +49,9 @@ def check_coverage(
     last = max((end for _, end in spans.values() if end is not None), default=0)
     # An observed outcome is in the table, whatever the other rows cover.
     if timeline.label is not None and not isinstance(timeline.label, ObservedChurn):
-        _check_label_maturity(timeline, timeline.label, known_until or from_microseconds(last))
+        end = from_microseconds(last)
+        end += _DAY * (end == end.replace(hour=0, minute=0, second=0, microsecond=0))
+        _check_label_maturity(timeline, timeline.label, known_until or end)
 
 
 def _check_start(timeline: Timeline, first: dt.datetime | None) -> None:

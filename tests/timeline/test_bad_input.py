@@ -98,11 +98,19 @@ def test_a_date_at_the_first_row_is_before_all_data():
 
 def test_a_label_that_is_not_known_yet():
     label = InactivityChurn("orders", horizon_days=30, gap_days=5)
-    rows = [order(), order(at=dt.datetime(2025, 3, 7, tzinfo=dt.UTC))]
+    rows = [order(), order(at=dt.datetime(2025, 3, 7, 9, tzinfo=dt.UTC))]
     timeline = plan(label=label)
     message = refused(timeline, {"orders": rows}, "orders", "2025-02-01", "known on 2025-03-08")
     assert "end snapshots on 2025-01-31" in message
     assert build(timeline, {"orders": rows}, known_until="2025-03-08").num_rows == 1
+
+
+def test_data_of_dates_without_times_end_with_their_last_day():
+    timeline = plan(label=InactivityChurn("orders", horizon_days=30, gap_days=5))
+    rows = [order(), order(at=dt.datetime(2025, 3, 7, tzinfo=dt.UTC))]
+    assert build(timeline, {"orders": rows}).num_rows == 1
+    rows = [order(), order(at=dt.datetime(2025, 3, 6, tzinfo=dt.UTC))]
+    refused(timeline, {"orders": rows}, "known on 2025-03-08", "the data end on 2025-03-07")
 
 
 def test_the_grace_must_be_over_too():

@@ -175,9 +175,9 @@ class PartitionFile:
         return self.file.paths
 
     @property
-    def dialect(self) -> None:
-        """No dialect."""
-        return
+    def dialect(self) -> Dialect | None:
+        """CSV dialect of the file."""
+        return self.file.dialect
 
     @property
     def fingerprint(self) -> Fingerprint:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from churnkit.core.io.file_reader import Original, check_exists, open_copy, open_file
+from churnkit.core.io.formats.file_names import FILE_DATE, file_dates
 from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg, open_delta, open_iceberg
 from churnkit.core.io.formats.signature import (
     READABLE,
@@ -37,6 +38,7 @@ from churnkit.core.io.table_file import TableFile, open_table, quote_column
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Sequence
 
     from churnkit.core.io.remote.object_store import ObjectFile
@@ -286,8 +288,9 @@ def _open_pattern(pattern: Path) -> Source:
     parts = list(pattern.parts[1:] if pattern.anchor else pattern.parts)
     while len(parts) > 1 and (root / parts[0]).is_dir():
         root /= parts.pop(0)
-    files = [file for file in root.glob("/".join(parts)) if file.is_file()]
-    return _open_files(str(pattern), files, root)
+    files = sorted(file for file in root.glob("/".join(parts)) if file.is_file())
+    dates = file_dates([file.name for file in files])
+    return _open_files(str(pattern), files, root, dates)
 
 
 def _is_part(parts: Sequence[str]) -> bool:
@@ -296,11 +299,18 @@ def _is_part(parts: Sequence[str]) -> bool:
     return kind is not None and kind not in _DATABASES and not any(p[0] in "._" for p in parts)
 
 
-def _open_files(name: str, paths: list[Path], root: Path) -> Source:
-    paths = sorted(paths)
+def _open_files(
+    name: str, paths: list[Path], root: Path, dates: Sequence[dt.date] | None = None
+) -> Source:
+    """Open files in order, with the dates in their names as a column if there are any."""
     folders = [file.relative_to(root).parts[:-1] for file in paths]
     _refuse_copies(name, [file.relative_to(root).as_posix() for file in paths])
     opened = [open_rows(open_file(path)) for path in paths]
+    if dates is not None and not any(FILE_DATE in file.columns for file in opened):
+        opened = [
+            PartitionFile(file, ((FILE_DATE, pa.scalar(date.isoformat())),))
+            for file, date in zip(opened, dates, strict=True)
+        ]
     return _join(name, opened, folders)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.io.formats.file_names import FILE_DATE
 from churnkit.core.io.formats.signature import OLD_WORKBOOK
 from churnkit.core.io.locations import relative_location
 from churnkit.core.io.raw_tables import (
@@ -18,7 +19,7 @@ from churnkit.core.io.raw_tables import (
     name_table,
     split_workbook,
 )
-from churnkit.core.io.table_sources import open_rows, open_source
+from churnkit.core.io.table_sources import is_pattern, open_rows, open_source
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
 from churnkit.pipeline.checks.leakage import feature_aucs
@@ -35,7 +36,7 @@ from churnkit.pipeline.scaffold.project_files import (
     write_files,
 )
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
-from churnkit.pipeline.scaffold.raw.raw_table import read_raw_tables
+from churnkit.pipeline.scaffold.raw.raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.raw.summary import describe_lines, describe_snapshots
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 from churnkit.pipeline.scaffold.templates import (
@@ -124,8 +125,9 @@ def create_project(
     source = sources[0]
     module = name_rules.make_module_name(name or name_table(source))
     progress(f"reading {source}")
-    log_entity = find_log_entity(source, entity) if label is None else None
-    if log_entity is not None:
+    is_series = _is_series(source, entity)
+    log_entity = find_log_entity(source, entity) if label is None and not is_series else None
+    if is_series or log_entity is not None:
         entity = entity or log_entity or None
         tables = {name_table(source): source}
         return _create_with_timeline(
@@ -136,7 +138,7 @@ def create_project(
             positive=positive,
             name=name,
             progress=progress,
-            notes=(_LOG_NOTE.format(name=source.name),),
+            notes=() if is_series else (_LOG_NOTE.format(name=source.name),),
         )
     return _create_from_table(
         folder,
@@ -147,6 +149,14 @@ def create_project(
         positive=positive,
         progress=progress,
     )
+
+
+def _is_series(source: Path, entity: str | None) -> bool:
+    """Return True for files of the same customers at the dates in the names of the files."""
+    if not is_pattern(source) or FILE_DATE not in open_rows(open_source(source)).columns:
+        return False
+    raw = read_raw_tables({name_table(source): source}, entity=entity)
+    return not raw.question and raw.tables[0].is_series
 
 
 def _drafted_tables(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from calendar import monthrange
 from fnmatch import fnmatchcase
 from glob import escape
 from itertools import groupby
@@ -14,13 +16,20 @@ from churnkit.core.io.formats.signature import table_stem
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["common_stem", "find_numbered", "name_pattern"]
+__all__ = ["FILE_DATE", "common_stem", "file_dates", "find_numbered", "name_pattern"]
+
+# Column of the date in the name of a row's file.
+FILE_DATE = "file_date"
 
 # A number, or a date such as 2018-11-01 and 2020Q1; neither the copy of a download, as in
 # "sales (1)", nor a number with a unit, as in "usage_30d".
 _NUMBER = re.compile(r"(?<![(\d])\d+(?:[-_. ]?[QqWw]?\d+)*(?![A-Za-z\d])")
 _WILDCARDS = re.compile(r"[-_. ]*(?:\[[^\]]*\]|[*?])+(?:[-_. ]*(?:\[[^\]]*\]|[*?])+)*[-_. ]*")
 _ANY_SUFFIX = ".*"
+_DATE = re.compile(
+    r"(?<!\d)(?P<year>(?:19|20)\d{2})[-_. ]?(?P<month>0[1-9]|1[0-2])"
+    r"(?:[-_. ]?(?P<day>0[1-9]|[12]\d|3[01]))?(?!\d)"
+)
 
 
 def find_numbered(names: Iterable[str]) -> list[list[str]]:
@@ -85,6 +94,32 @@ def common_stem(pattern: str) -> str:
     """
     stem = table_stem(PurePosixPath(pattern.removesuffix(_ANY_SUFFIX)).name)
     return _WILDCARDS.sub("_", stem).strip("_") or "rows"
+
+
+def file_dates(names: Sequence[str]) -> list[dt.date] | None:
+    """Return the dates of which the names of files differ; the last day of a month without a day.
+
+    None if a name has no date or several, or two names have the same.
+
+    Examples
+    --------
+    >>> [str(date) for date in file_dates(["crm_2024-01.csv", "crm_20240229.csv"]) or ()]
+    ['2024-01-31', '2024-02-29']
+    >>> file_dates(["sales_2015.csv", "sales_2016.csv"])
+    """
+    found = [list(_DATE.finditer(table_stem(name))) for name in names]
+    if len(names) < 2 or any(len(matches) != 1 for matches in found):
+        return None
+    try:
+        dates = [_to_date(match) for (match,) in found]
+    except ValueError:
+        return None
+    return dates if len(set(dates)) == len(dates) else None
+
+
+def _to_date(match: re.Match[str]) -> dt.date:
+    year, month = int(match["year"]), int(match["month"])
+    return dt.date(year, month, int(match["day"] or monthrange(year, month)[1]))
 
 
 def _without_numbers(name: str) -> str:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.raw.history import History
     from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
 
-__all__ = ["ChurnRule", "activity_table", "churn_rules"]
+__all__ = ["ChurnRule", "activity_table", "churn_rules", "label_condition"]
 
 # Activities by which customers are seen to be customers, the most telling first.
 _ACTIVITIES = (
@@ -319,7 +319,7 @@ def _recorded(table: RawTable, label: str | None, positive: Sequence[str]) -> li
         is_asked = "todo" in draft.settings
         if draft.type == "Utc" or (is_asked and label is None and len(churned) < 2):
             continue
-        kind, where = _condition(profile, draft, churned)
+        kind, where = label_condition(profile, draft, churned)
         is_dated = not table.is_unique or _has_dates_of_outcomes(table)
         reason = f"'{name}' of '{table.source}' records it"
         reason += (
@@ -387,7 +387,7 @@ def _which(profile: ColumnProfile) -> str:
     )
 
 
-def _condition(
+def label_condition(
     profile: ColumnProfile, draft: DraftColumn, churned: Sequence[str]
 ) -> tuple[str, Where]:
     """Return the type of the label's column in a timeline, and the condition of churned rows."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from churnkit.core.io.formats.file_names import FILE_DATE
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_values import column_days
 from churnkit.pipeline.scaffold.keys.label_names import is_leaving_name
 from churnkit.pipeline.training.row_filters import has_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    import pyarrow as pa
+    from collections.abc import Iterable, Mapping, Sequence
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
     from churnkit.pipeline.scaffold.raw.column_format import ColumnFormat
@@ -23,6 +25,7 @@ __all__ = [
     "describe_possible_ends",
     "ends_customer",
     "filled_at_times",
+    "find_series",
     "time_columns",
 ]
 
@@ -48,6 +51,10 @@ _OTHER_TIMES = _BIRTH | {
     "updated", "modified", "last", "limit", "deadline", "delivered", "delivery", "renewal", "trial",
     "billing", "answer", "answered", "response", "responded", "shipped", "approved",
 }  # fmt: skip
+# Dates that all customers share, rows of each on average, and share of a date's customers who are
+# at the next date, too.
+_MIN_DATES, _MAX_DATES = 2, 60
+_MIN_ROWS, _MIN_KEPT = 20, 0.5
 # Share of rows that may hold a column before its time, as errors.
 _MAX_EARLY_SHARE = 0.01
 
@@ -146,3 +153,40 @@ def filled_at_times(
             if not has_value[~has_time].mean() > _MAX_EARLY_SHARE:
                 later.setdefault(name, time)
     return later
+
+
+def find_series(
+    table: pa.Table, entity: str, columns: Mapping[str, ColumnProfile], times: Sequence[str]
+) -> str | None:
+    """Find the date of a table that holds each customer's state at dates that all share.
+
+    It is the date in the names of the table's files. Customers have one row per date, and most of
+    them have a row at the next date, too; rows of a log do not.
+
+    Parameters
+    ----------
+    table
+        The rows.
+    entity
+        Column of the customer.
+    columns
+        Profiles of the columns.
+    times
+        Columns of times.
+    """
+    if FILE_DATE not in times or entity not in columns:
+        return None
+    dates = columns[FILE_DATE]
+    if not _MIN_DATES <= dates.distinct <= _MAX_DATES or dates.rows < _MIN_ROWS * dates.distinct:
+        return None
+    pairs = table.select([entity, FILE_DATE])
+    if pairs.group_by([entity, FILE_DATE]).aggregate([]).num_rows < table.num_rows:
+        return None
+    by_date = [
+        pairs.filter(pc.equal(pairs[FILE_DATE], date))[entity] for date in sorted(dates.texts)
+    ]
+    kept = [
+        pc.mean(pc.cast(pc.is_in(now, value_set=later.combine_chunks()), pa.float64())).as_py()
+        for now, later in pairwise(by_date)
+    ]
+    return FILE_DATE if float(np.median(kept)) >= _MIN_KEPT else None

@@ -17,6 +17,12 @@ from churnkit.pipeline.scaffold.raw.snapshot_dates import (
     recorded_schedule,
     short_schedule,
 )
+from churnkit.pipeline.scaffold.raw.snapshot_tables import (
+    active_days,
+    describe_series,
+    series_rule,
+    series_schedule,
+)
 from churnkit.timeline import (
     ContractualChurn,
     Count,
@@ -125,6 +131,8 @@ def draft_timeline(
     main = raw.tables[0]
     if raw.question and not {main.happened, main.entity} <= set(main.profiles):
         return _draft_without_times(raw)
+    if len(raw.tables) == 1 and main.is_series:
+        return _draft_series(raw, main, label, positive)
     data = raw.data()
     histories, refused = measure(raw.tables, data)
     ends = tuple(sorted({history.last for history in histories.values()}))
@@ -177,6 +185,28 @@ def _draft_without_times(raw: RawTables) -> TimelineDraft:
     )
     columns = _schema(timeline, raw.tables, rule)
     return _ask(TimelineDraft(timeline, columns, (), ()), raw.question)
+
+
+def _draft_series(
+    raw: RawTables, table: RawTable, label: str | None, positive: Sequence[str]
+) -> TimelineDraft:
+    """Draft a timeline over states of customers at several dates, such as monthly exports."""
+    rule = series_rule(table, label, positive)
+    schedule = series_schedule(table)
+    timeline = Timeline(
+        tables=[table.declaration(dict(rule.columns))],
+        features=_features(table, None),
+        snapshots=schedule.snapshots,
+        eligible=rule.eligible(table, active_days(table)),
+        label=rule.label(schedule.horizon, 0),
+    )
+    notes = (
+        describe_series(table),
+        f"churn: {type(timeline.label).__name__} of '{table.source}': {rule.reason}",
+        _describe_dates(schedule),
+    )
+    columns = _schema(timeline, raw.tables, rule)
+    return _ask(TimelineDraft(timeline, columns, notes, ()), raw.question or rule.question)
 
 
 def _ask(draft: TimelineDraft, question: str) -> TimelineDraft:
@@ -310,7 +340,7 @@ def _features(table: RawTable, windows: tuple[int, ...] | None) -> dict[str, Any
     if table.is_subscription:
         current = {f"{prefix}_{_short(name)}": Current(prefix, name) for name in values}
         return {**current, f"{prefix}_days": Tenure(prefix)}
-    if table.is_unique:
+    if table.is_unique or table.is_series:
         last = {f"{prefix}_{_short(name)}": Last(prefix, name) for name in values}
         return last | ({f"days_since_{prefix}": Tenure(prefix)} if table.happened else {})
     if windows is None:

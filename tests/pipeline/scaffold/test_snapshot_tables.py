@@ -1,0 +1,126 @@
+"""Exports of the same customers at several dates: a row is a customer at a date."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churnkit.core.io.table_sources import open_rows, open_source, read_table
+from churnkit.pipeline import load_recipe
+from churnkit.pipeline.scaffold.project import create_project
+from churnkit.pipeline.training.dataset import read_training_table
+
+ROWS = 400
+MONTHS = pd.period_range("2024-02", periods=6, freq="M")
+
+
+def exports(kind, seed=0, months=MONTHS):
+    """Tables of each month, and the customers who are gone at the end of it."""
+    random = np.random.default_rng(seed)
+    left = np.zeros(ROWS, bool)
+    visits = random.gamma(4.0, 3.0, ROWS)
+    tables = []
+    for _ in months:
+        visits = np.maximum(visits + random.normal(0.0, 1.5, ROWS), 0.1)
+        table = pd.DataFrame(
+            {
+                "customer_id": [f"K{number:04d}" for number in range(ROWS)],
+                "signup": "2023-05-01",
+                "plan": np.where(np.arange(ROWS) % 3, "basic", "pro"),
+                "visits": np.round(visits).astype(int),
+            }
+        )
+        if kind == "flag":
+            table["churned"] = left.astype(int)
+        elif kind == "status":
+            table["status"] = np.where(left, "cancelled", "active")
+        tables.append(table[~left] if kind == "missing" else table)
+        left = left | (random.random(ROWS) < 0.05 + 0.25 * (visits < 8))
+    return tables
+
+
+def write(folder, tables, form, months=MONTHS):
+    folder.mkdir()
+    for table, month in zip(tables, months, strict=True):
+        table.to_csv(folder / f"customers_{form(month)}.csv", index=False)
+
+
+def gone(table, kind):
+    """Customers of a table who have churned."""
+    if kind == "missing":
+        return set()
+    return set(table["customer_id"][table.iloc[:, -1].isin([1, "cancelled"])])
+
+
+def outcomes(tables, kind):
+    """Outcome of each customer and month at the next one, month by month."""
+    found = {}
+    for number, (now, later) in enumerate(pairwise(tables)):
+        active = set(now["customer_id"]) - gone(now, kind)
+        present = set(later["customer_id"]) - gone(later, kind)
+        found |= {(MONTHS[number], customer): customer not in present for customer in active}
+    return found
+
+
+@pytest.mark.parametrize("kind", ["missing", "flag", "status"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda month: f"{month.year}_{month.month:02d}",
+        lambda month: f"{month.end_time:%Y%m%d}",
+    ],
+)
+def test_the_outcome_of_a_row_is_that_of_the_next_export(tmp_path, kind, form):
+    tables = exports(kind)
+    write(tmp_path / "raw", tables, form)
+    draft = create_project(tmp_path / "project", [tmp_path / "raw"])
+    assert not draft.questions
+    assert any("6 dates, 2024-02-29 to 2024-07-31" in note for note in draft.notes)
+    assert not any("refused" in note for note in draft.notes)
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{draft.recipe}.py")
+    rows = read_training_table(recipe, tmp_path / "project").to_pandas()
+    # A row is known at the end of its month, and the date of the snapshot is the day after.
+    months = (rows["as_of"].dt.tz_localize(None) - pd.Timedelta(days=1)).dt.to_period("M")
+    read = dict(zip(zip(months, rows["customer_id"], strict=True), rows["churned"], strict=True))
+    assert read == outcomes(tables, kind)
+    visits = {
+        (month, customer): value
+        for month, table in zip(MONTHS, tables, strict=True)
+        for customer, value in zip(table["customer_id"], table["visits"], strict=True)
+    }
+    features = zip(months, rows["customer_id"], rows["customers_visits"], strict=True)
+    assert all(visits[month, customer] == value for month, customer, value in features)
+
+
+def test_two_exports_are_enough(tmp_path):
+    tables = exports("missing")[:2]
+    write(tmp_path / "raw", tables, str, MONTHS[:2])
+    draft = create_project(tmp_path / "project", [tmp_path / "raw"])
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{draft.recipe}.py")
+    rows = read_training_table(recipe, tmp_path / "project").to_pandas()
+    left = set(tables[0]["customer_id"]) - set(tables[1]["customer_id"])
+    assert set(rows["customer_id"][rows["churned"]]) == left
+    assert len(rows) == ROWS
+
+
+def test_files_of_different_customers_are_one_table(tmp_path):
+    table = exports("flag")[-1]
+    (tmp_path / "raw").mkdir()
+    for number, month in enumerate(MONTHS):
+        table[number::6].to_csv(tmp_path / "raw" / f"customers_{month}.csv", index=False)
+    draft = create_project(tmp_path / "project", [tmp_path / "raw"])
+    roles = {column.name: column.role for column in draft.columns}
+    assert (roles["customer_id"], roles["churned"]) == ("entity", "label")
+    assert roles["file_date"] == "ignore"
+    assert ("rows", "one row per customer") in draft.reading
+
+
+def test_files_of_a_pattern_have_the_date_of_their_names(tmp_path):
+    for name in ("crm_2024-02-01.csv", "crm_2024-01-01.csv"):
+        (tmp_path / name).write_text("id\n1\n", encoding="utf-8")
+    table = read_table(tmp_path / "crm_[0-9]*.csv")
+    assert table.to_pydict() == {"id": ["1", "1"], "file_date": ["2024-01-01", "2024-02-01"]}
+    assert open_rows(open_source(tmp_path)).columns == ("id",)
