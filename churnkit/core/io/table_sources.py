@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from churnkit.core.io.customer_files import find_customer_files
 from churnkit.core.io.file_reader import Original, check_exists, open_copy, open_file
 from churnkit.core.io.formats.file_names import FILE_DATE, file_dates
 from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg, open_delta, open_iceberg
@@ -337,6 +338,10 @@ def _join(name: str, opened: Sequence[Source], folders: Sequence[Sequence[str]])
         added = tuple(pair for pair in values.items() if pair[0] not in file.columns)
         files.append(PartitionFile(file, added) if added else file)
     first = files[0]
+    if not any(folders) and any(set(file.columns) != set(first.columns) for file in files):
+        joined = find_customer_files(files)
+        if joined is not None:
+            return joined.join(name, files)
     for file in files[1:]:
         missing = [column for column in first.columns if column not in file.columns]
         if len(missing) > len(first.columns) / 2:

@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.io.customer_files import find_customer_files
 from churnkit.core.io.formats.file_names import FILE_DATE
 from churnkit.core.io.formats.signature import OLD_WORKBOOK
 from churnkit.core.io.locations import relative_location
@@ -19,7 +20,7 @@ from churnkit.core.io.raw_tables import (
     name_table,
     split_workbook,
 )
-from churnkit.core.io.table_sources import is_pattern, open_rows, open_source
+from churnkit.core.io.table_sources import is_pattern, list_files, open_rows, open_source
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
 from churnkit.pipeline.checks.leakage import feature_aucs
@@ -36,7 +37,7 @@ from churnkit.pipeline.scaffold.project_files import (
     write_files,
 )
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
-from churnkit.pipeline.scaffold.raw.raw_tables import read_raw_tables
+from churnkit.pipeline.scaffold.raw.raw_tables import are_joinable, read_raw_tables
 from churnkit.pipeline.scaffold.raw.summary import describe_lines, describe_snapshots
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 from churnkit.pipeline.scaffold.templates import (
@@ -112,6 +113,9 @@ def create_project(
         tables = _drafted_tables(tables, sources, {label, entity}, progress)
         if len(tables) == 1:
             sources, tables = list(tables.values()), None
+    joined = None if tables is None else _joined_folder(tables, sources, entity)
+    if joined is not None:
+        sources, tables = [joined], None
     if tables is not None:
         return _create_with_timeline(
             folder,
@@ -125,8 +129,9 @@ def create_project(
     source = sources[0]
     module = name_rules.make_module_name(name or name_table(source))
     progress(f"reading {source}")
-    is_series = _is_series(source, entity)
-    log_entity = find_log_entity(source, entity) if label is None and not is_series else None
+    is_series = joined is None and _is_series(source, entity)
+    is_log = label is None and joined is None and not is_series
+    log_entity = find_log_entity(source, entity) if is_log else None
     if is_series or log_entity is not None:
         entity = entity or log_entity or None
         tables = {name_table(source): source}
@@ -149,6 +154,19 @@ def create_project(
         positive=positive,
         progress=progress,
     )
+
+
+def _joined_folder(
+    tables: Mapping[str, Path], sources: Sequence[Path], entity: str | None
+) -> Path | None:
+    """Return the folder of files with one row per customer that can be joined, if there is one."""
+    folder = sources[0] if len(sources) == 1 else sources[0].parent
+    files = [path for path in tables.values() if path.is_file()]
+    if not folder.is_dir() or sorted(files) != list_files(folder) or len(files) < 2:
+        return None
+    if find_customer_files([open_rows(open_source(path)) for path in files]) is None:
+        return None
+    return folder if are_joinable(read_raw_tables(tables, entity=entity)) else None
 
 
 def _is_series(source: Path, entity: str | None) -> bool:

@@ -242,11 +242,19 @@ def test_states_in_a_table_of_their_own_are_the_label(tmp_path):
     np.testing.assert_array_equal(rows[recipe.timeline.label_name].astype(bool), expected)
 
 
-def test_tables_without_times_are_to_be_joined(tmp_path):
+def test_tables_without_times_are_joined(tmp_path):
     states = {"customer_id": table()["customer_id"], "is_active": np.where(LEFT, 0, 1)}
     folder = write_tables(tmp_path / "in", customers=table(), states=states)
     drafted = create_project(tmp_path / "project", [folder])
-    assert "join them to one file by the customer's id" in drafted.questions[0]
+    assert drafted.questions == ()
+    np.testing.assert_array_equal(labels(tmp_path, drafted), LEFT)
+
+
+def test_tables_with_other_names_of_the_id_are_to_be_joined(tmp_path):
+    states = {"user_id": table()["customer_id"], "is_active": np.where(LEFT, 0, 1)}
+    folder = write_tables(tmp_path / "in", customers=table(), states=states)
+    drafted = create_project(tmp_path / "project", [folder])
+    assert "with the customer's id under one name in each" in drafted.questions[0]
 
 
 def test_lines_of_orders_are_an_event_log(tmp_path):

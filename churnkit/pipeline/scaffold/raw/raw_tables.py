@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["read_raw_tables"]
+__all__ = ["are_joinable", "read_raw_tables"]
 
 _DURATION = (
     "is the time from '{happened}' to '{ended}', or to the export for rows without one, and so shows "
@@ -53,8 +53,8 @@ _MUTABLE = {"status", "stage"}
 # Placeholders for columns that a draft asks for.
 _MISSING_TIME, _MISSING_CUSTOMER = "date", "customer_id"
 _JOIN = (
-    "all tables have one row per customer: join them to one file by the customer's id and run churnkit "
-    "init on it; or, for a timeline, "
+    "all tables have one row per customer: move the files to a folder of their own, with the customer's "
+    "id under one name in each, and run churnkit init on the folder; or, for a timeline, "
 )
 _MIN_CODES = 10
 _MAX_CATEGORIES = 12
@@ -135,6 +135,11 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
     sources = {source for table in usable for source in table.declaration().sources}
     paths = {name: path for name, path in tables.items() if name in sources}
     return RawTables(tuple(usable), paths, keys, tuple(notes), question)
+
+
+def are_joinable(raw: RawTables) -> bool:
+    """Return True for several tables with one row per customer and no times."""
+    return raw.question.startswith(_JOIN)
 
 
 def _find_customers(
