@@ -27,6 +27,7 @@ from churnkit.pipeline.checks.leakage import feature_aucs
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.from_table import draft_table
+from churnkit.pipeline.scaffold.keys.label_column import names_reason
 from churnkit.pipeline.scaffold.leakage.export_columns import describe_predictor
 from churnkit.pipeline.scaffold.project_files import (
     CreatedProject,
@@ -66,6 +67,7 @@ _LOG_NOTE = (
 )
 
 
+_CAUSE = "for actions against some causes of churn, declare it with cause() in place of ignore()"
 # Earlier ends of the data that are tried.
 _MAX_EARLIER_ENDS = 3
 
@@ -268,7 +270,7 @@ def _check_table(
     try:
         guessed, data = check_files(guessed, table, files, recipe)
         if not data.contract.as_of:
-            guessed = _review_predictors(guessed, data)
+            guessed = _review_causes(_review_predictors(guessed, data))
     except NoFeaturesError:
         raise
     except ChurnkitError as error:
@@ -289,6 +291,16 @@ def _review_predictors(
     return tuple(
         replace(column, review="; ".join(filter(None, (column.review, reviews[column.name]))))
         if reviews.get(column.name)
+        else column
+        for column in columns
+    )
+
+
+def _review_causes(columns: tuple[DraftColumn, ...]) -> tuple[DraftColumn, ...]:
+    """Say of recorded reasons of churn, which are no features, that they can be causes."""
+    return tuple(
+        replace(column, review=f"{column.review}; {_CAUSE}")
+        if column.role == "ignore" and column.review.startswith("CK") and names_reason(column.name)
         else column
         for column in columns
     )

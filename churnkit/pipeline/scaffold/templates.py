@@ -231,8 +231,8 @@ def _argument(name: str, value: Any) -> Any:
         return dict(value)
     if name == "lookups":
         return Code(f"[{', '.join(map(_lookup, value))}]")
-    if name == "unless":
-        return Code(_call(value))
+    if name in {"unless", "cause"}:
+        return Code(_call(value) if name == "unless" else _cause(value))
     if name == "where":
         conditions = value if isinstance(value, tuple) else (value,)
         calls = [_condition(where) for where in conditions]
@@ -248,6 +248,11 @@ def _condition(where: Any) -> str:
 def _lookup(lookup: Any) -> str:
     names = (lookup.source, lookup.key, *([lookup.to] if lookup.to != lookup.key else ()))
     return f"Lookup({', '.join(map(literal, names))})"
+
+
+def _cause(cause: Any) -> str:
+    groups = {name: list(reasons) for name, reasons in cause.groups}
+    return call("", "Cause", (cause.column, *([groups] if groups else [])), indent=4).strip()
 
 
 def _call(instance: Any) -> str:

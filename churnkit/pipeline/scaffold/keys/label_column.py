@@ -31,6 +31,7 @@ __all__ = [
     "label_values",
     "list_names",
     "means_churned",
+    "names_reason",
 ]
 
 MAX_VALUES = 12
@@ -49,6 +50,7 @@ _REASON_WORDS = {
     "reason", "reasons", "cause", "comment", "motive", "type", "category", "grund", "gründe", "motif",
     "raison", "motivo", "causa", "reden", "理由",
 }  # fmt: skip
+_REASONS_ALONE = _REASON_WORDS - {"comment", "type", "category"}
 _MAX_NAMES = 6
 _NAMED = 3
 _REASON_ENDS = ("grund", "gründe", "reason", "reden")
@@ -154,12 +156,24 @@ def is_reason(column: ColumnProfile) -> bool:
     A value that means stayed, such as "Not churned", is no reason.
     """
     words = set(name_rules.split_words(column.name))
-    is_named = words & _REASON_WORDS or any(word.endswith(_REASON_ENDS) for word in words)
+    is_named = words & _REASON_WORDS or names_reason(column.name)
     values = label_values(column)
     has_values = bool(values) and _has_blanks(column)
     if any(value_direction(value) == -1 or yes_or_no(value) is False for value in values):
         return False
     return bool(is_named) and name_rating(column.name) == _CHURN and has_values
+
+
+def names_reason(name: str) -> bool:
+    """Return True for the name of reasons, in several languages.
+
+    Examples
+    --------
+    >>> [names_reason(name) for name in ("end_reason", "Kündigungsgrund", "plan_type")]
+    [True, True, False]
+    """
+    words = set(name_rules.split_words(name))
+    return bool(words & _REASONS_ALONE) or any(word.endswith(_REASON_ENDS) for word in words)
 
 
 def means_churned(column: ColumnProfile) -> bool:

@@ -9,6 +9,7 @@ from churnkit.core.time import from_microseconds
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_roles import DraftColumn
+from churnkit.pipeline.scaffold.raw.churn_reasons import label_with_cause
 from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule, activity_table, churn_rules
 from churnkit.pipeline.scaffold.raw.history import distinct_times, measure
 from churnkit.pipeline.scaffold.raw.snapshot_dates import (
@@ -55,6 +56,7 @@ _MAX_COUNTED_LEVELS = 4
 # The shortest horizon of a draft, in days.
 _SHORTEST = 7
 _PLACEHOLDER_DATES = ("2025-01-31", "2025-02-28")
+_BY_CAUSE = "a label with Cause(...) is commented out in the recipe"
 _NEVER_MISSING = ("Count", "Sum", "DistinctDays", "OpenCount")
 _TYPES = {"integer": "int", "number": "float", "boolean": "bool", "string": "str"}
 
@@ -262,13 +264,20 @@ def _assemble(
         label=chosen,
     )
     source = _named(raw.tables, rule.table).source
-    alternatives = tuple(
-        (each.label(schedule.horizon, schedule.grace), each.reason) for each in others
+    with_cause = label_with_cause(rule, _named(raw.tables, rule.table), chosen)
+    alternatives = (
+        *([with_cause] if with_cause else []),
+        *((each.label(schedule.horizon, schedule.grace), each.reason) for each in others),
     )
     notes += [
         f"churn: {type(chosen).__name__} of '{source}' within {schedule.horizon} days: {rule.reason}",
         _describe_dates(schedule),
         *([rule.review] if rule.review else []),
+        *(
+            [f"churn by cause: '{with_cause[0].cause.column}' has reasons; {_BY_CAUSE}"]
+            if with_cause
+            else []
+        ),
         *(f"churn could also be: {each.reason}" for each in others),
     ]
     columns = _schema(timeline, raw.tables, rule)
