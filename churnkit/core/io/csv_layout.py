@@ -172,9 +172,13 @@ def _is_group(first: list[list[str]], below: list[list[str]]) -> bool:
     groups, names = first
     gaps = sum(not cell.strip() for cell in groups[1:])
     is_complete = len(names) == len(groups) and all(cell.strip() for cell in names)
-    if gaps < LEAST_GAPS or not is_complete or len(set(names)) < len(names):
+    if not gaps or not is_complete or len(set(names)) < len(names):
         return False
-    columns = list(zip(names, *(row for row in below if len(row) == len(names)), strict=True))
+    # One blank cell may be a column without a name, unless the row below names all columns.
+    full = [row for row in below if len(row) == len(names)]
+    if gaps < LEAST_GAPS and not is_description(names, full):
+        return False
+    columns = list(zip(names, *full, strict=True))
     recurs = any(name in cells for name, *cells in columns)
     return not recurs and any(
         not _DATA_CELL.fullmatch(name) and cells and all(map(_DATA_CELL.fullmatch, cells))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,6 +59,13 @@ class ColumnProfile:
     def distinct(self) -> int:
         """Number of distinct values."""
         return len(self.texts)
+
+    def without(self, texts: set[str]) -> ColumnProfile:
+        """Return the profile with these texts as missing values."""
+        kept = [number for number, text in enumerate(self.texts) if text not in texts]
+        return replace(
+            self, texts=tuple(self.texts[number] for number in kept), counts=self.counts[kept]
+        )
 
     def rows_with(self, texts: set[str]) -> int:
         """Count the rows with one of these texts."""

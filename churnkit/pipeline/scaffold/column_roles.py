@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from churnkit.contracts.encoding.category_levels import MAX_LEVELS
+from churnkit.contracts.parsing.date_spelling import MONTHS
 from churnkit.contracts.parsing.number_spelling import split_number
 from churnkit.contracts.parsing.scalars import (
     NOT_READABLE,
@@ -19,8 +20,12 @@ from churnkit.contracts.parsing.scalars import (
 from churnkit.core.loader_columns import is_loader_column
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
-from churnkit.pipeline.scaffold.keys.label_names import is_prediction
-from churnkit.pipeline.scaffold.number_columns import UnreadableNumbersError, read_numbers
+from churnkit.pipeline.scaffold.keys.label_names import is_date_word, is_prediction, means_no_end
+from churnkit.pipeline.scaffold.number_columns import (
+    SPREADSHEET_ERRORS,
+    UnreadableNumbersError,
+    read_numbers,
+)
 
 if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
@@ -31,6 +36,9 @@ __all__ = ["DraftColumn", "draft_column", "holds_dates"]
 _DATES = re.compile(
     r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T]\d{1,2}:\d{2}.*)?"
     r"|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}"
+)
+_NAMED_MONTH = re.compile(
+    rf"(?:{'|'.join(MONTHS)})[a-zéûäç]*\.?[-/ .']*(?:[0-9]{{4}}|[0-9]{{2}})", re.IGNORECASE
 )
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _CLOCK = re.compile(r"[0-9]{1,3}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?")
@@ -45,6 +53,10 @@ _MAJORITY = 0.95
 # Numbers that programs write for missing values, next to numbers from 0 to 500.
 _CODES = re.compile(r"-9{2,}(?:\.0+)?|9{4,}(?:\.0+)?|-1(?:\.0+)?")
 _MIN_CODED, _MAX_CODED = 3, 500.0
+# From 1982 to 2064, as spreadsheets count.
+_SERIAL_DAY = re.compile(r"[3-5][0-9]{4}(?:\.[0-9]+)?")
+_MIN_SERIAL_DAYS = 10
+SERIAL_DAYS = "holds dates as days since 1900, which spreadsheets count: format its cells as dates (YYYY-MM-DD)"
 # More texts next to numbers are parts of codes.
 _MAX_BESIDE = 4
 
@@ -181,6 +193,10 @@ def holds_dates(profile: ColumnProfile, *, iso: bool = False) -> bool:
 def _draft_date(profile: ColumnProfile) -> DraftColumn | None:
     dates = detect_dates(profile)
     if dates is None:
+        if _are_serial_days(profile):
+            return ignored(profile.name, SERIAL_DAYS)
+        if len(profile.texts) > 1 and _share(profile, _NAMED_MONTH) > _MAJORITY:
+            return ignored(profile.name, "holds months: write their first days, as YYYY-MM-DD")
         if _share(profile, _CLOCK) > _MAJORITY:
             return ignored(profile.name, "holds times of day or durations: convert them to numbers")
         if not holds_dates(profile):
@@ -188,6 +204,19 @@ def _draft_date(profile: ColumnProfile) -> DraftColumn | None:
     written = f" ({dates})" if dates is not None and dates.written else ""
     review = f"holds dates{written}: derive a duration (days since) for the model to use it"
     return ignored(profile.name, review)
+
+
+def _are_serial_days(profile: ColumnProfile) -> bool:
+    """Return True for the days since 1900 that spreadsheets write in columns of dates."""
+    numbers = [text for text in profile.texts if _SERIAL_DAY.fullmatch(text)]
+    others = set(profile.texts).difference(numbers)
+    words = set(name_rules.split_words(profile.name))
+    is_named = is_date_word(profile.name) or bool(
+        words & {"signup", "joined", "birthday", "start", "end"}
+    )
+    if not is_named or profile.kind not in {"text", "number"} or len(numbers) < _MIN_SERIAL_DAYS:
+        return False
+    return all(map(_DATES.fullmatch, others)) or all(map(means_no_end, others))
 
 
 def _draft_boolean(profile: ColumnProfile) -> DraftColumn | None:
@@ -260,6 +289,18 @@ def _texts_beside_numbers(profile: ColumnProfile) -> str:
 
 
 def _draft_text(profile: ColumnProfile) -> DraftColumn:
+    """Draft a column of texts, of which errors of spreadsheets are missing values."""
+    errors = {text for text in profile.texts if text.casefold() in SPREADSHEET_ERRORS}
+    if not errors or len(errors) == profile.distinct:
+        return _draft_words(profile)
+    draft = _draft_words(profile.without(errors))
+    if draft.role != "feature":
+        return draft
+    missing = sorted({error.casefold() for error in errors})
+    return replace(draft, settings={"missing": missing, **draft.settings})
+
+
+def _draft_words(profile: ColumnProfile) -> DraftColumn:
     mean_length = float(np.mean([len(text) for text in profile.texts]))
     if profile.distinct >= 0.5 * profile.filled and profile.distinct > _MAX_LISTED:
         if (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from churnkit.contracts.parsing.arrow_columns import is_text_type, number_rows
@@ -32,13 +34,11 @@ from churnkit.pipeline.scaffold.keys.label_column import find_label, list_names
 from churnkit.pipeline.scaffold.keys.label_draft import describe_label, draft_label
 from churnkit.pipeline.scaffold.leakage.export_columns import find_export_columns
 from churnkit.pipeline.scaffold.number_columns import decimal_sign, read_numbers
-from churnkit.pipeline.training.row_filters import describe_left_out
+from churnkit.pipeline.training.row_filters import describe_left_out, has_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
     from churnkit.core.io.table_sources import Source
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
@@ -47,6 +47,12 @@ if TYPE_CHECKING:
 __all__ = ["TableDraft", "draft_table"]
 
 _MIN_HEADER = 2
+_MAX_UNNAMED = 0.05
+_EXPONENT = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+")
+_ROUNDED = (
+    "the ids are numbers with an exponent, such as 4.9E+11, as spreadsheets write long ones, and may have lost "
+    "digits: export the column as text, and delete todo if they have not"
+)
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ def draft_table(
         if name.strip() and is_text(name)
     }
     _refuse_no_header(path.name, profiles)
+    profiles = _without_unnamed(profiles, table, entity)
     for option, name in (("--entity", entity), ("--label", label)):
         if name is not None and not (option == "--entity" and name == ROW):
             refuse_unknown_column(path.name, profiles, option, name)
@@ -102,6 +109,18 @@ def draft_table(
         *_describe_columns(key.columns, key.kept, profiles),
     )
     return TableDraft(key.columns, tuple(key.left_out), reading), table
+
+
+def _without_unnamed(
+    profiles: dict[str, ColumnProfile], table: pa.Table, entity: str | None
+) -> dict[str, ColumnProfile]:
+    """Profile the columns without the few rows that have no customer, such as totals."""
+    customer = entity or find_entity(profiles)[0]
+    profile = profiles.get(str(customer))
+    if profile is None or not 0 < profile.missing <= _MAX_UNNAMED * profile.rows:
+        return profiles
+    named = table.filter(pa.array(has_text(table[profile.name])))
+    return {name: profile_column(name, named[name]) for name in profiles}
 
 
 def _refuse_repeated_header(name: str, table: pa.Table) -> None:
@@ -175,7 +194,9 @@ def _draft_columns(
             settings = {**keys[outcome].settings, "todo": question}
             keys[outcome] = DraftColumn(outcome, keys[outcome].type, "label", settings)
     if customer in profiles:
-        keys[str(customer)] = DraftColumn(str(customer), "str", "entity", review=review)
+        rounded = any(map(_EXPONENT.fullmatch, profiles[str(customer)].texts))
+        todo = {"todo": _ROUNDED} if rounded else {}
+        keys[str(customer)] = DraftColumn(str(customer), "str", "entity", todo, review)
     plain = [p for name, p in profiles.items() if name not in keys and detect_dates(p) is None]
     delimiter, decimal = file.dialect.delimiter if file.dialect else ",", decimal_sign(plain)
     columns = [
@@ -185,7 +206,10 @@ def _draft_columns(
     if customer not in profiles:
         columns.insert(0, numbered_rows(review or "rows are numbered from 0"))
     if outcome is None:
-        columns.append(DraftColumn("churned", "bool", "label", {"todo": question}))
+        name = "churned"
+        while name in profiles:
+            name += "_label"
+        columns.append(DraftColumn(name, "bool", "label", {"todo": question}))
     return tuple(columns)
 
 

@@ -18,18 +18,32 @@ from churnkit.contracts.parsing.number_spelling import (
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from churnkit.contracts.parsing.number_spelling import NumberText
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["MISSING_TEXTS", "Numbers", "UnreadableNumbersError", "decimal_sign", "read_numbers"]
+__all__ = [
+    "MISSING_TEXTS",
+    "SPREADSHEET_ERRORS",
+    "Numbers",
+    "UnreadableNumbersError",
+    "decimal_sign",
+    "read_numbers",
+]
 
+# Errors of spreadsheets, in several languages; never a category.
+SPREADSHEET_ERRORS = {
+    "#n/a", "#value!", "#ref!", "#div/0!", "#num!", "#name?", "#null!", "#spill!", "#calc!", "#getting_data",
+    "#nv", "#wert!", "#bezug!", "#zahl!", "#n/d", "#valeur!", "#nombre!", "#nom?", "#¡valor!", "#¡div/0!",
+    "#¡ref!", "#¡num!", "#¿nombre?", "#valor!", "#rif!", "#valore!", "#nome?",
+}  # fmt: skip
 MISSING_TEXTS = {
     "n/a", "na", "n.a.", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", "---", ".",
-    "missing", "unknown", "not available", "k.a.", "#value!", "(null)", "(blank)", "tbd",
-}  # fmt: skip
+    "missing", "unknown", "not available", "k.a.", "(null)", "(blank)", "tbd",
+} | SPREADSHEET_ERRORS  # fmt: skip
 COMMA, POINT = "1.234,5", "1,234.5"
+_SIMPLE = re.compile(r"[0-9]+(?:[.,][0-9]+)?")
 _MAX_TEXTS = 8
 _MAX_TEXT_LENGTH = 24
 # Share of numeric rows from which other texts are treated as missing.
@@ -131,9 +145,25 @@ def read_numbers(
         return None
     style, review = _style_of_units(parts.values(), delimiter, decimal)
     review = "; ".join(filter(None, (converted, review)))
+    if unit == "%" and _has_fractions(parts, style):
+        raise UnreadableNumbersError(
+            "mixes percentages (12%) and fractions (0.12): write all of them in one way"
+        )
     is_plain = style == POINT and not unit and all(map(_is_plain, parts))
     spelling = Spelling(None if is_plain else style, (), unit or None)
     return _summarize(profile, spelling, review)
+
+
+def _has_fractions(parts: Mapping[str, NumberText], style: str) -> bool:
+    """Return True if all numbers without a percent sign are fractions, next to some with one."""
+    plain = [number.digits for text, number in parts.items() if "%" not in text]
+    values = [
+        float(digits.replace(",", ".") if style == COMMA else digits)
+        for digits in plain
+        if _SIMPLE.fullmatch(digits)
+    ]
+    is_simple = len(values) == len(plain)
+    return is_simple and any(0.0 < value < 1.0 for value in values) and max(values) <= 1.0
 
 
 def decimal_sign(profiles: Iterable[ColumnProfile]) -> str:

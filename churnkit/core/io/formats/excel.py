@@ -227,7 +227,10 @@ def _is_merged(*rows: tuple[Any, ...]) -> bool:
     groups, names, values, *more = rows
     is_complete = len(names) >= len(groups) and all(isinstance(v, str) for v in names)
     gaps = sum(value is None for value in groups[1:]) + len(names) - len(groups)
-    if not is_complete or gaps < LEAST_GAPS:
+    if not is_complete or not gaps:
+        return False
+    # One blank cell may be a column without a name, unless the row below names all columns.
+    if gaps < LEAST_GAPS and not is_description(*_texts([names, values, *more], len(names))):
         return False
     recurs = any(
         place < len(row) and row[place] == name

@@ -43,8 +43,7 @@ _BIRTH = {"birth", "dob", "born", "birthday", "birthdate", "geburtsdatum", "gebu
 _SUSPICIOUS, _SUSPICIOUS_NAMED = 0.85, 0.75
 _STATES = {
     "status", "state", "stage", "last", "latest", "recent", "recency", "since", "inactive", "remaining",
-    "left", "until", "refund", "refunds", "refunded", "payments", "usage", "active", "open", "overdue",
-    "unpaid", "balance", "outstanding", "health", "score", "letzte", "letzter", "seit", "dernier",
+    "left", "until", "refund", "refunds", "refunded", "payments", "overdue", "unpaid", "outstanding", "letzte", "letzter", "seit", "dernier",
     "dernière", "depuis", "ultimo", "última", "desde",
 }  # fmt: skip
 

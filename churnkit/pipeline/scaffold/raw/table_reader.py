@@ -9,6 +9,7 @@ import numpy as np
 from churnkit.contracts.parsing.arrow_columns import distinct_values, one_array
 from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.core.io.table_sources import read_table
+from churnkit.pipeline.scaffold.number_columns import SPREADSHEET_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -26,10 +27,10 @@ _MARKERS = (
     "nat",
     "<na>",
     "n/a",
-    "#n/a",
     "(null)",
     "0000-00-00",
     "0000-00-00 00:00:00",
+    *sorted(SPREADSHEET_ERRORS),
 )
 
 
