@@ -25,7 +25,26 @@ if TYPE_CHECKING:
     from churnkit.models.training_rows import TrainingRows
     from churnkit.trees import CompiledTrees
 
-__all__ = ["CatBoostTrees", "catboost_available"]
+__all__ = ["CatBoostTrees", "border_count", "catboost_available"]
+
+# CatBoost's default, and the columns beyond which small tables have fewer thresholds.
+_MAX_BORDERS, _WIDE_COLUMNS = 254, 100
+_MIN_BORDERS, _ROWS_PER_BORDER = 32, 20
+
+
+def border_count(rows: int, columns: int) -> int:
+    """Return the number of thresholds of a column among which a split is chosen.
+
+    With few rows and many columns the thresholds take the time, not the rows.
+
+    Examples
+    --------
+    >>> border_count(1_000, 20), border_count(1_000, 400), border_count(20_000, 400)
+    (254, 50, 254)
+    """
+    if columns <= _WIDE_COLUMNS:
+        return _MAX_BORDERS
+    return min(_MAX_BORDERS, max(_MIN_BORDERS, rows // _ROWS_PER_BORDER))
 
 
 def catboost_available() -> bool:
@@ -178,6 +197,7 @@ class CatBoostTrees(BoostedTreesModel):
             thread_count=self.num_threads,
             loss_function="Logloss",
             nan_mode="Min",
+            border_count=border_count(*matrix.shape),
             use_best_model=False,
             allow_writing_files=False,
             allow_const_label=True,

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from churnkit.models.classifiers.catboost import border_count
 from churnkit.models.classifiers.logistic import MANY_PAIRS, MANY_ROWS
 from churnkit.models.classifiers.logistic_encoding import design_width, limit_rows
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["CostEstimate", "estimate_cost"]
 
 # Processor seconds, measured on servers of 2024 to 2026. Boosted trees: per round and row, per
-# row and column of it, and per column and leaf of a tree.
-_PER_ROW, _PER_CELL, _PER_LEAF_COLUMN = 6e-8, 1.2e-8, 5e-7
+# row and column of it, and per column and leaf of a tree; CatBoost's per threshold of a column too.
+_PER_ROW, _PER_CELL, _PER_LEAF_COLUMN, _PER_LEAF_THRESHOLD = 6e-8, 1.2e-8, 3.5e-7, 1.25e-8
 # Regression: per product of a Newton step, per row and coefficient, and per column of each fold.
 _PER_PRODUCT, _PER_DESIGN_CELL, _PER_FOLD_COLUMN = 7.5e-11, 1.3e-8, 1e-3
 # Forest of single rows: per tree, column, row and level. Half of it, since few tables need more
@@ -241,10 +242,12 @@ def _boosting_seconds(settings: dict[str, Any], table: _Table) -> tuple[float, f
         settings["max_rounds"], progress / settings["learning_rate"]
     )
     patience = 0 if settings.get("rounds") else settings["patience"]
-    leaves = settings.get("num_leaves") or 2 ** settings.get("depth", 6)
     used = table.columns * settings.get("feature_fraction", 1.0)
     row = _PER_ROW + used * _PER_CELL
-    tree = leaves * used * _PER_LEAF_COLUMN
+    tree = used * settings.get("num_leaves", 0) * _PER_LEAF_COLUMN
+    if "depth" in settings:  # CatBoost weighs each threshold for all leaves of a level
+        thresholds = border_count(table.sampled, table.columns) * 2 ** settings["depth"]
+        tree = used * thresholds * _PER_LEAF_THRESHOLD
     held_in = table.sampled * (table.folds - 1)
     compared = (rounds + patience) * (held_in * row + table.folds * tree)
     return float(compared), float(rounds * (table.rows * row + tree))
