@@ -211,19 +211,6 @@ def test_duckdb_computes_what_pandas_does(seed):
     )
 
 
-@pytest.mark.spark
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_spark_computes_what_duckdb_does(spark):
-    from churnkit.contracts.arrow_interop import as_arrow
-
-    raw = company(1)
-    frames = {name: spark.createDataFrame(as_arrow(rows)) for name, rows in raw.items()}
-    found = build(TIMELINE, frames, engine="spark").to_pandas()
-    wanted = build(TIMELINE, raw).to_pandas()
-    pd.testing.assert_frame_equal(found, wanted, rtol=1e-12)
-
-
 def test_a_customers_own_returns_do_not_change_the_rate_of_a_product():
     raw = company(0)
     more = raw["returns"].assign(user_id="u03").dropna()
@@ -273,6 +260,21 @@ def test_keys_of_bounded_windows_have_the_values_that_pandas_computes(seed, name
             )
             wanted = rates.max() if feature.combine == "max" else rates.mean()
             assert row[name] == pytest.approx(wanted, rel=1e-12, nan_ok=True), name
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("features", [FEATURES, BOUNDED], ids=["all rows", "bounded"])
+def test_spark_computes_what_duckdb_does(spark, features):
+    from churnkit.contracts.arrow_interop import as_arrow
+
+    raw = company(1)
+    timeline = Timeline(TABLES, features, TIMELINE.snapshots, TIMELINE.eligible)
+    frames = {name: spark.createDataFrame(as_arrow(rows)) for name, rows in raw.items()}
+    found = build(timeline, frames, engine="spark").to_pandas()
+    wanted = build(timeline, raw).to_pandas()
+    pd.testing.assert_frame_equal(found, wanted, rtol=1e-12)
 
 
 def test_the_declaration_survives_json_and_counts_as_a_lookback():
