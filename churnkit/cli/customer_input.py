@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomerInput", "name_sheet", "trained_sheet"]
 
+# Stands for the name of the table in a single file, which the model knows.
+_ONLY_TABLE = ""
+
 
 def name_sheet(
     source: str, contract: Contract, purpose: Purpose = "predict", *, known: str | None = None
@@ -116,10 +119,10 @@ class CustomerInput:
             several = find_several(split_workbook(Path(self.customers)))
             if several is not None:
                 return several | (find_tables(None, tables) if tables else {})
-            raise ChurnkitError(
-                f"{self.customers} is not a folder: with --as-of name a folder of raw tables, a "
-                "database file or a workbook of them, or each table with --table NAME=FILE"
-            )
+            if not tables and Path(self.customers).is_file():
+                # The model's timeline names the table.
+                return {_ONLY_TABLE: Path(self.customers)}
+            raise ChurnkitError(self._not_a_folder)
         return find_tables(Path(self.customers), tables)
 
     @contextmanager
@@ -134,9 +137,28 @@ class CustomerInput:
             return
         from churnkit.batch import snapshot_file
 
-        with snapshot_file(model, opened, as_of=self.as_of, labeled=labeled) as file:
+        tables = self.name_table(opened, model)
+        with snapshot_file(model, tables, as_of=self.as_of, labeled=labeled) as file:
             print_status(f"customers' rows as of {self.as_of} were built from raw tables")
             yield open_source(file)
+
+    @property
+    def _not_a_folder(self) -> str:
+        return (
+            f"{self.customers} is not a folder: with --as-of name a folder of raw tables, a database "
+            "file or a workbook of them, or each table with --table NAME=FILE"
+        )
+
+    def name_table(self, opened: Any, model: RetentionModel) -> Any:
+        """Name a single file after the only table that the model's timeline reads."""
+        if _ONLY_TABLE not in opened:
+            return opened
+        timeline = model.contents.timeline
+        tables = () if timeline is None else timeline.tables
+        names = {source for table in tables for source in table.sources}
+        if timeline is not None and len(names) != 1:
+            raise ChurnkitError(self._not_a_folder)
+        return dict.fromkeys(names, opened[_ONLY_TABLE]) or opened
 
     def sheet(
         self, opened: Any, contract: Contract, purpose: Purpose, *, known: str | None = None

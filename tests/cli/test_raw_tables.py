@@ -6,14 +6,18 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
+from churnkit.cli.customer_input import CustomerInput
 from churnkit.cli.main import ALARM, DONE, REFUSED
 from churnkit.datasets import simulate
+from churnkit.errors import ChurnkitError
+from churnkit.timeline import ActiveWithin, Count, InactivityChurn, Snapshots, Table, Timeline
 
 pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
 
@@ -212,3 +216,28 @@ def test_explain_validate_monitor_and_evaluate_build_the_same_rows(
     code, _, err = churnkit("evaluate", *raw, "--model", "small", folder=project)
     assert code == REFUSED
     assert "the label of the snapshot of 2026-01-01 is known on" in " ".join(err.split())
+
+
+def test_a_file_is_the_table_of_a_timeline_that_reads_one(tmp_path):
+    file = tmp_path / "export of July.csv"
+    file.write_text("customer_id,at\nc1,2025-07-01\n", encoding="utf-8")
+    logs = [
+        Table(name, "customer_id", happened="at", source=name.title())
+        for name in ("orders", "visits")
+    ]
+    source = CustomerInput(str(file), None, None, "2025-07-02")
+    opened = source.open()
+    for tables in (logs[:1], logs):
+        timeline = Timeline(
+            tables=tables,
+            features={f"{log.name}_30d": Count(log.name, window_days=30) for log in tables},
+            snapshots=Snapshots(dates=("2025-06-01",)),
+            eligible=ActiveWithin("orders", days=30),
+            label=InactivityChurn("orders", horizon_days=30),
+        )
+        model = SimpleNamespace(contents=SimpleNamespace(timeline=timeline))
+        if len(tables) == 1:
+            assert source.name_table(opened, model) == {"Orders": file}
+        else:
+            with pytest.raises(ChurnkitError, match="is not a folder"):
+                source.name_table(opened, model)

@@ -82,7 +82,8 @@ def _describe_customers(recipe: Recipe) -> str:
     known = timeline.snapshots.timestamps[-1]
     if timeline.label is not None and not isinstance(timeline.label, ObservedChurn):
         known += timedelta(days=timeline.label.mature_days)
-    return f"FOLDER --as-of {known:%Y-%m-%d}"
+    is_single = len({source for table in timeline.tables for source in table.sources}) == 1
+    return f"{'FILE' if is_single else 'FOLDER'} --as-of {known:%Y-%m-%d}"
 
 
 def _describe_test(result: TrainingResult) -> str:
