@@ -95,6 +95,17 @@ def test_the_outcome_of_a_row_is_that_of_the_next_export(tmp_path, kind, form):
     assert all(visits[month, customer] == value for month, customer, value in features)
 
 
+@pytest.mark.parametrize("kind", ["flag", "status"])
+def test_customers_who_are_missing_without_a_mark_are_counted(tmp_path, kind):
+    tables = exports(kind)
+    stayed = sorted(set(tables[-1]["customer_id"]) - gone(tables[-1], kind))[:7]
+    tables[-1] = tables[-1][~tables[-1]["customer_id"].isin(stayed)]
+    write(tmp_path / "raw", tables, str)
+    draft = create_project(tmp_path / "project", [tmp_path / "raw"])
+    (note,) = (note for note in draft.notes if "are missing in a later file" in note)
+    assert note.startswith(f"review: 7 of {ROWS} customers")
+
+
 def test_two_exports_are_enough(tmp_path):
     tables = exports("missing")[:2]
     write(tmp_path / "raw", tables, str, MONTHS[:2])

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from churnkit.core.io.formats.file_names import FILE_DATE
+from churnkit.core.io.table_sources import read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.keys.label_draft import draft_label
 from churnkit.pipeline.scaffold.keys.label_names import name_rating, value_direction
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.scaffold.raw.raw_table import RawTable
 
-__all__ = ["active_days", "describe_series", "series_rule", "series_schedule"]
+__all__ = ["active_days", "describe_missing", "describe_series", "series_rule", "series_schedule"]
 
 _MAX_VALUES = 60
 # Dates further apart than this many times the usual step lack a file between them.
@@ -107,6 +108,32 @@ def describe_series(table: RawTable) -> str:
         f"'{table.source}' holds the states of customers at {len(days)} dates, {days[0]} to {days[-1]}, "
         f"which are those in the names of its files ('{FILE_DATE}', the last day of a month without a "
         "day): a row is a customer at a date, and the outcome is that of the next one"
+    )
+
+
+def describe_missing(table: RawTable, rule: ChurnRule) -> str:
+    """Count the customers who are missing at a later date without a mark; empty if none are."""
+    if not rule.where:
+        return ""
+    (where,) = rule.where
+    names = [table.entity, FILE_DATE, where.column]
+    rows = read_table(table.path, columns=names)
+    churned = {str(value).casefold().removesuffix(".0") for value in where.values}
+    last: dict[str, tuple[str, str]] = {}
+    for customer, date, mark in zip(*(rows[name].to_pylist() for name in names), strict=True):
+        text = str("" if mark is None else mark).strip().casefold().removesuffix(".0")
+        last[str(customer)] = max(last.get(str(customer), ("", "")), (date, text))
+    newest = max(date for date, _ in last.values())
+    count = sum(
+        date < newest and (mark not in churned if churned else not mark)
+        for date, mark in last.values()
+    )
+    if not count:
+        return ""
+    return (
+        f"review: {count:,} of {len(last):,} customers are missing in a later file although "
+        f"'{where.column}' did not say that they churned, and count as stayed; if they left, take "
+        f'label=InactivityChurn("{table.name}", ...) and eligible without unless'
     )
 
 

@@ -20,6 +20,7 @@ from churnkit.pipeline.scaffold.raw.snapshot_dates import (
 )
 from churnkit.pipeline.scaffold.raw.snapshot_tables import (
     active_days,
+    describe_missing,
     describe_series,
     series_rule,
     series_schedule,
@@ -206,6 +207,7 @@ def _draft_series(
         describe_series(table),
         f"churn: {type(timeline.label).__name__} of '{table.source}': {rule.reason}",
         _describe_dates(schedule),
+        *filter(None, [describe_missing(table, rule)]),
     )
     columns = _schema(timeline, raw.tables, rule)
     return _ask(TimelineDraft(timeline, columns, notes, ()), raw.question or rule.question)
