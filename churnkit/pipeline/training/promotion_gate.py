@@ -25,6 +25,11 @@ _USE_RULE = (
     ". One column predicts as well as all: act on the rule, or add tables and columns of what "
     "customers did before"
 )
+_RANKS = (
+    ". The model ranks customers better than chance, but its probabilities are no better than the "
+    "rate: churn at the tested dates differs from that at earlier ones. Use a longer period, or a "
+    "shorter horizon"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +130,16 @@ class PromotionGate:
             The verdict.
         """
 
-        def compare_with(other: NDArray[Any], rows: NDArray[np.bool_]) -> Comparison:
+        def compare_with(
+            other: NDArray[Any], rows: NDArray[np.bool_], metric: str = self.metric
+        ) -> Comparison:
             weight = None if sample_weight is None else sample_weight[rows]
             ids = None if customers is None else customers[rows]
             compared = compare(
                 y[rows],
                 probability[rows],
                 other[rows],
-                metric=self.metric,
+                metric=metric,
                 sample_weight=weight,
                 customers=ids,
                 seed=seed,
@@ -178,7 +185,11 @@ class PromotionGate:
             beats_rate = with_rate.verdict == "better"
             passed = passed and beats_rate
             if not beats_rate or not is_shown:
-                advice = "" if beats_rate else _advise(with_rate, _rarer(y, customers))
+                advice = ""
+                if not beats_rate and compare_with(rate, everybody, "auc").verdict == "better":
+                    advice = _RANKS
+                elif not beats_rate:
+                    advice = _advise(with_rate, _rarer(y, customers))
                 says.append(
                     f"{_verdict(beats_rate)} against the overall churn rate: {with_rate}{advice}"
                 )

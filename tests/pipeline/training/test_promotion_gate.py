@@ -120,6 +120,14 @@ def test_a_refusal_of_a_small_test_states_how_many_customers_show_the_gain():
         assert large.passed == shown
 
 
+def test_a_model_that_only_ranks_is_not_said_to_predict_nothing():
+    wrong_level = np.clip(RISK**4, 0.001, 0.999)
+    result = PromotionGate().judge(LEFT, wrong_level, RULE, None, rule="half", seed=0)
+    assert not result.passed
+    assert "ranks customers better than chance" in result.says[-1]
+    assert "do not predict" not in result.says[-1]
+
+
 def test_rows_of_one_customer_do_not_carry_a_model_through_the_gate():
     rows = [np.repeat(each, 2000) for each in (LEFT[FEW], FAINT, HALF)]
     assert PromotionGate().judge(*rows, None, rule="half", seed=0).passed
