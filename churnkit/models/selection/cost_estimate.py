@@ -35,7 +35,7 @@ _GROWTH_OF_FEW, _GROWTH_OF_MANY = 0.3, 0.5
 # Newton steps of a fit, and of a search of the strength from one fit to the next.
 _STEPS_OF_FIT, _STEPS_OF_SEARCH = 6, 10
 # Bytes of the process with its libraries, and per cell of the table: read, parsed and encoded.
-_BYTES, _BYTES_PER_CELL = 500_000_000, 80
+_BYTES, _BYTES_PER_CELL = 700_000_000, 80
 
 
 @dataclass(frozen=True)
