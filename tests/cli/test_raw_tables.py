@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import pyarrow.csv as pcsv
@@ -235,7 +236,7 @@ def test_a_file_is_the_table_of_a_timeline_that_reads_one(tmp_path):
             eligible=ActiveWithin("orders", days=30),
             label=InactivityChurn("orders", horizon_days=30),
         )
-        model = SimpleNamespace(contents=SimpleNamespace(timeline=timeline))
+        model: Any = SimpleNamespace(contents=SimpleNamespace(timeline=timeline))
         if len(tables) == 1:
             assert source.name_table(opened, model) == {"Orders": file}
         else:

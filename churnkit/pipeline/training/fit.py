@@ -278,7 +278,7 @@ def _fit_rule(
     says = rule.describe(
         [column.title for column in columns],
         levels={
-            i: ("no", "yes") if column.type == "boolean" else column.levels
+            i: ("no", "yes") if column.type == "boolean" else column.levels or ()
             for i, column in enumerate(columns)
             if column.levels or column.type == "boolean"
         },

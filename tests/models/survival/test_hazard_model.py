@@ -1,6 +1,7 @@
 """The hazard on customers whose law of leaving is known."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -188,6 +189,8 @@ def test_columns_without_information_do_no_harm(draw):
 
 
 X3 = np.zeros((3, 1))
+WORD: Any = "x"
+NUMBERS: Any = [1]
 
 
 @pytest.mark.parametrize(
@@ -207,14 +210,14 @@ X3 = np.zeros((3, 1))
         (lambda: HazardModel().fit(X3, [1, 2, 3], entry=[0, -2, 0]), "1 entries are negative"),
         (lambda: HazardModel(width=0).fit(X3, [1, 2, 3]), "width must be"),
         (lambda: HazardModel(horizon=0).fit(X3, [1, 2, 3]), "horizon must be positive"),
-        (lambda: HazardModel(horizon="x").fit(X3, [1, 2, 3]), "horizon must be a number, got str"),
+        (lambda: HazardModel(horizon=WORD).fit(X3, [1, 2, 3]), "horizon must be a number, got str"),
         (
             lambda: HazardModel(horizon=True).fit(X3, [1, 2, 3]),
             "horizon must be a number, got bool",
         ),
-        (lambda: HazardModel(width=[1]).fit(X3, [1, 2, 3]), "width must be a number, got list"),
-        (lambda: HazardModel(l2="x").fit(X3, [1, 2, 3]), "l2 must be a number, got str"),
-        (lambda: HazardModel(rounds="x").fit(X3, [1, 2, 3]), "rounds must be a number, got str"),
+        (lambda: HazardModel(width=NUMBERS).fit(X3, [1, 2, 3]), "width must be a number, got list"),
+        (lambda: HazardModel(l2=WORD).fit(X3, [1, 2, 3]), "l2 must be a number, got str"),
+        (lambda: HazardModel(rounds=WORD).fit(X3, [1, 2, 3]), "rounds must be a number, got str"),
         (lambda: HazardModel(cv=1).fit(X3, [1, 2, 3]), "cv must be at least 2, got 1"),
         (lambda: HazardModel(width=1e-5).fit(X3, [1, 2, 3]), "increase width"),
         (lambda: HazardModel(categorical_features=(4,)).fit(X3, [1, 2, 3]), "from 0 to 0"),

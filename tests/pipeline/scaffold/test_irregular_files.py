@@ -96,7 +96,10 @@ def test_dates_as_days_of_a_spreadsheet_are_no_numbers(name, texts, is_serial):
 
 def test_one_gap_above_names_is_a_merged_cell(tmp_path):
     openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
-    rows = [["Customer", "Usage", None, "Outcome"], ["id", "visits", "fee", "churned"]]
+    rows: list[list[object]] = [
+        ["Customer", "Usage", None, "Outcome"],
+        ["id", "visits", "fee", "churned"],
+    ]
     columns = zip(IDS, VISITS, FEES, LEFT, strict=True)
     rows += [[i, int(v), float(f), int(x)] for i, v, f, x in columns]
     workbook = openpyxl.Workbook()

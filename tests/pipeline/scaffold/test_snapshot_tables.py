@@ -57,7 +57,7 @@ def gone(table, kind):
 
 def outcomes(tables, kind):
     """Outcome of each customer and month at the next one, month by month."""
-    found = {}
+    found: dict[tuple[pd.Period, str], bool] = {}
     for number, (now, later) in enumerate(pairwise(tables)):
         active = set(now["customer_id"]) - gone(now, kind)
         present = set(later["customer_id"]) - gone(later, kind)

@@ -109,14 +109,16 @@ def test_a_refusal_of_a_small_test_states_how_many_customers_show_the_gain():
     y = LEFT[FEW]
     result = PromotionGate().judge(y, FAINT, HALF, None, rule="half", seed=0)
     assert not result.passed
-    needed = int(re.search(r"about ([\d,]+) show a gain", result.says[-1])[1].replace(",", ""))
+    found = re.search(r"about ([\d,]+) show a gain", result.says[-1])
+    assert found is not None
+    needed = int(found[1].replace(",", ""))
     rarer = int(min(y.sum(), 30 - y.sum()))
     assert f"{rarer} test customers of the rarer outcome are too few" in result.says[-1]
     times = -(-needed // rarer)
     assert times > 1
     for number, shown in ((2 * times, True), (max(times // 2, 1), False)):
-        rows = [np.tile(each, number) for each in (y, FAINT, HALF)]
-        large = PromotionGate().judge(*rows, None, rule="half", seed=0)
+        left, faint, half = (np.tile(each, number) for each in (y, FAINT, HALF))
+        large = PromotionGate().judge(left, faint, half, None, rule="half", seed=0)
         assert large.passed == shown
 
 
@@ -129,10 +131,12 @@ def test_a_model_that_only_ranks_is_not_said_to_predict_nothing():
 
 
 def test_rows_of_one_customer_do_not_carry_a_model_through_the_gate():
-    rows = [np.repeat(each, 2000) for each in (LEFT[FEW], FAINT, HALF)]
-    assert PromotionGate().judge(*rows, None, rule="half", seed=0).passed
+    left, faint, half = (np.repeat(each, 2000) for each in (LEFT[FEW], FAINT, HALF))
+    assert PromotionGate().judge(left, faint, half, None, rule="half", seed=0).passed
     customers = np.repeat(FEW, 2000)
-    judged = PromotionGate().judge(*rows, None, rule="half", seed=0, customers=customers)
+    judged = PromotionGate().judge(
+        left, faint, half, None, rule="half", seed=0, customers=customers
+    )
     assert not judged.passed
 
 
