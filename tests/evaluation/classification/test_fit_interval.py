@@ -41,3 +41,16 @@ def test_a_gain_that_is_barely_beyond_chance_no_longer_is():
     assert wide.gain.high - wide.gain.low == pytest.approx(
         1.5**0.5 * (crossed.gain.high - crossed.gain.low)
     )
+
+
+def test_those_who_stayed_count_if_they_are_fewer():
+    churned, stayed = (
+        evaluate_refit(evaluate(left, risk, seed=0)).metrics["brier"]
+        for left, risk in ((LEFT, RISK), (1 - LEFT, 1 - RISK))
+    )
+    assert (stayed.low, stayed.high) == pytest.approx((churned.low, churned.high))
+    # Not by the rows of the outcome, where customers have several.
+    twice = np.repeat(np.arange(400), 2)
+    rows = evaluate(1 - LEFT[twice], 1 - RISK[twice], customers=twice, seed=0)
+    wide = evaluate_refit(rows, rarer=100).metrics["brier"]
+    assert (wide.low, wide.high) == pytest.approx((churned.low, churned.high))
