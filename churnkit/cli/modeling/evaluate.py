@@ -145,7 +145,8 @@ def _evaluate_model(source: CustomerInput, model: str | None, *, seed: int, as_j
             "possible_training_customers": seen,
             **result.to_dict(),
         },
-        f"{loaded.name} on {result.rows:,} customers, {result.churners:,} churned (95% intervals)",
+        f"{loaded.name} on {_rows(result.rows, scores.count())}, {result.churners:,} churned (95% "
+        "intervals)",
         ("Metric", "Value"),
         [(METRICS[name].title, value) for name, value in result.metrics.items()],
         as_json=as_json,
@@ -168,12 +169,18 @@ def _evaluate_model(source: CustomerInput, model: str | None, *, seed: int, as_j
             fair = scores.evaluate(name=source.name, seed=seed, held_out=True)
             fitted_without = " of the model fitted without them" if refitted else ""
             print_status(
-                f"on the {fair.rows:,} held-out customers the AUC{fitted_without} is "
+                f"on the {_rows(fair.rows, scores.count(held_out=True), 'held-out ')} the AUC{fitted_without} is "
                 f"{fair.metrics['auc']}"
             )
         except EvaluationError:
             print_status("no held-out customers of both classes are in this table")
     print_next(f"churnkit plan {source} --model {loaded.name} -o plan.parquet")
+
+
+def _rows(rows: int, customers: int, kind: str = "") -> str:
+    if rows == customers:
+        return f"{rows:,} {kind}customers"
+    return f"{rows:,} rows of {customers:,} {kind}customers"
 
 
 def _evaluate_experiment(

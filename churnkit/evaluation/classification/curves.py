@@ -9,8 +9,9 @@ import numpy as np
 
 from churnkit.core.result import PlottableResult
 from churnkit.core.stats.special import wilson_interval
+from churnkit.evaluation.classification.repeated_rows import effective_size
 from churnkit.evaluation.classification.score_order import RankedOutcomes, ScoreGroups
-from churnkit.evaluation.validation import EvaluationError, check_weight
+from churnkit.evaluation.validation import EvaluationError, check_customers, check_weight
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -104,6 +105,7 @@ def calibration_curve(
     *,
     bins: int = 10,
     sample_weight: ArrayLike | None = None,
+    customers: ArrayLike | None = None,
 ) -> CalibrationCurve:
     """Compare predicted probabilities with churn rates in bins of equal weight.
 
@@ -117,6 +119,8 @@ def calibration_curve(
         Number of bins; equal probabilities share a bin, so there may be fewer.
     sample_weight : (n,)
         Weights of the rows.
+    customers : (n,)
+        The customer of each row, if customers have several: their rows depend on each other.
 
     Returns
     -------
@@ -137,13 +141,23 @@ def calibration_curve(
     groups = _grouped(y, probability, bins, sample_weight)
     total, passed = groups.total, groups.cumulative_total
     at = np.minimum((passed - 0.5 * total) * (bins / passed[-1]), bins - 1).astype(np.intp)
-    customers = np.bincount(at, total, bins).astype(np.float64)
-    kept = customers > 0
-    customers = customers[kept]
-    rate = np.bincount(at, groups.churned, bins)[kept] / customers
-    predicted = np.bincount(at, total * groups.probability, bins)[kept] / customers
-    low, high = wilson_interval(rate, customers)
-    return CalibrationCurve(predicted, rate, low, high, customers)
+    size = np.bincount(at, total, bins).astype(np.float64)
+    kept = size > 0
+    size = size[kept]
+    rate = np.bincount(at, groups.churned, bins)[kept] / size
+    predicted = np.bincount(at, total * groups.probability, bins)[kept] / size
+    codes = check_customers(customers, rows=np.size(y))
+    certainty = size
+    if codes is not None:
+        outcome, risk = np.asarray(y, dtype=np.float64), np.asarray(probability, dtype=np.float64)
+        bin_of = at[np.searchsorted(groups.probability, risk)]
+        weight = np.ones(len(risk)) if sample_weight is None else np.asarray(sample_weight, float)
+        members = [np.flatnonzero(bin_of == number) for number in np.flatnonzero(kept)]
+        certainty = np.array(
+            [effective_size(outcome[rows], codes[rows], weight[rows]) for rows in members]
+        )
+    low, high = wilson_interval(rate, certainty)
+    return CalibrationCurve(predicted, rate, low, high, size)
 
 
 def lift_curve(

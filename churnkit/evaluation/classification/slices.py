@@ -15,7 +15,13 @@ import numpy as np
 from churnkit.core.result import PlottableResult, Result
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.classification.bootstrap import LEVEL
-from churnkit.evaluation.validation import EvaluationError, check_outcome, check_probability
+from churnkit.evaluation.classification.repeated_rows import effective_size, sum_variance
+from churnkit.evaluation.validation import (
+    EvaluationError,
+    check_customers,
+    check_outcome,
+    check_probability,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -166,6 +172,7 @@ def slice_metrics(
     probability: ArrayLike,
     groups: Mapping[str, Sequence[Any] | NDArray[Any]],
     *,
+    customers: ArrayLike | None = None,
     flag_share: float = 0.2,
     least_customers: int = 50,
 ) -> Slices:
@@ -180,6 +187,8 @@ def slice_metrics(
     groups
         For each column's name the level of each customer, (n,); None and NaN are the level
         ``"not known"``.
+    customers : (n,)
+        The customer of each row, if customers have several: their rows depend on each other.
     flag_share
         Share of all customers, the riskiest first, that counts as flagged.
     least_customers
@@ -199,7 +208,8 @@ def slice_metrics(
     Notes
     -----
     ``auc`` has DeLong's variance (1988, doi:10.2307/2531595); shares have Wilson's interval
-    (1927); the difference of two is bounded by the square-and-add rule (Newcombe 1998,
+    (1927), both with the variance of sums by customer where customers have several rows
+    (Obuchowski 1997, doi:10.2307/2533958, for the AUC); the difference of two is bounded by the square-and-add rule (Newcombe 1998,
     doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I). A column of two levels
     has a gap for the second level only, since that of the first is its negative.
 
@@ -216,11 +226,13 @@ def slice_metrics(
     if not 0.0 < flag_share < 1.0:
         raise EvaluationError(f"flag_share must lie between 0 and 1, got {flag_share}")
     flagged = _flag_riskiest(risk, flag_share)
-    parts, left_out = _split_levels(groups, len(outcome), least_customers)
+    codes = check_customers(customers, rows=len(outcome))
+    parts, left_out = _split_levels(groups, len(outcome), least_customers, codes)
     z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 
     def bounds(rows: NDArray[np.bool_], width: float) -> dict[str, _Bounds | None]:
-        return _measure(outcome[rows], risk[rows], flagged[rows], width)
+        ids = None if codes is None else codes[rows]
+        return _measure(outcome[rows], risk[rows], flagged[rows], width, ids)
 
     measured = [bounds(rows, z) for _, _, rows, _ in parts]
     pairs = [
@@ -238,8 +250,8 @@ def slice_metrics(
         Slice(
             column=column,
             level=level,
-            customers=int(rows.sum()),
-            churners=int(outcome[rows].sum()),
+            customers=_count(rows, codes),
+            churners=_count(rows & (outcome == 1), codes),
             measures={name: None if b is None else Interval(*b) for name, b in values.items()},
             gaps=_gaps(bounds(rows, wide), bounds(~rows, wide)) if count else {},
         )
@@ -249,7 +261,10 @@ def slice_metrics(
 
 
 def _split_levels(
-    groups: Mapping[str, Sequence[Any] | NDArray[Any]], rows: int, least: int
+    groups: Mapping[str, Sequence[Any] | NDArray[Any]],
+    rows: int,
+    least: int,
+    customers: NDArray[np.intp] | None,
 ) -> tuple[list[tuple[str, str, NDArray[np.bool_], bool]], int]:
     """Return column, level, rows and comparability of each large level; count the small ones."""
     parts: list[tuple[str, str, NDArray[np.bool_], bool]] = []
@@ -260,7 +275,8 @@ def _split_levels(
             raise EvaluationError(
                 f"column '{column}' has {len(labels)} levels for {rows} outcomes: pass one per row"
             )
-        names, counts = np.unique(labels, return_counts=True)
+        names, level = np.unique(labels, return_inverse=True)
+        counts = [_count(level == at, customers) for at in range(len(names))]
         kept = [str(name) for name, size in zip(names, counts, strict=True) if size >= least]
         left_out += len(names) - len(kept)
         is_binary = len(names) == len(kept) == 2
@@ -268,6 +284,10 @@ def _split_levels(
             compared = len(names) > 1 and not (is_binary and position == 0)
             parts.append((column, name, labels == name, compared))
     return parts, left_out
+
+
+def _count(rows: NDArray[np.bool_], customers: NDArray[np.intp] | None) -> int:
+    return int(rows.sum() if customers is None else len(np.unique(customers[rows])))
 
 
 def _label(level: Any) -> str:
@@ -290,32 +310,72 @@ def _measure(
     risk: NDArray[np.float64],
     flagged: NDArray[np.float64],
     z: float,
+    customers: NDArray[np.intp] | None,
 ) -> dict[str, _Bounds | None]:
-    rows, churners = len(outcome), float(outcome.sum())
-    few = min(churners, rows - churners) < _MIN_PER_CLASS
+    rows, churned = len(outcome), outcome == 1
+    churners = _count(churned, customers)
+    few = min(churners, _count(~churned, customers)) < _MIN_PER_CLASS
+
+    def size(values: NDArray[np.float64], among: NDArray[np.bool_] | slice) -> float:
+        return len(values) if customers is None else effective_size(values, customers[among])
+
     surplus = risk - outcome
-    spread = z * float(surplus.std(ddof=1)) / np.sqrt(rows) if rows > 1 else np.inf
+    everybody = slice(None)
+    spread = (
+        z * float(surplus.std(ddof=1)) / np.sqrt(size(surplus, everybody)) if rows > 1 else np.inf
+    )
     over = float(surplus.mean()) if rows else 0.0
     return {
-        "auc": None if few else _auc(outcome, risk, z),
+        "auc": None if few else _auc(outcome, risk, z, customers),
         "overprediction": None if few else (over, over - spread, over + spread),
-        "flagged": _share(float(flagged.mean()), rows, z) if rows else None,
+        "flagged": _share(float(flagged.mean()), size(flagged, everybody), z) if rows else None,
         "found": None
         if churners < _MIN_PER_CLASS
-        else _share(float(outcome @ flagged / churners), churners, z),
+        else _share(float(flagged[churned].mean()), size(flagged[churned], churned), z),
     }
 
 
-def _auc(outcome: NDArray[np.float64], risk: NDArray[np.float64], z: float) -> _Bounds:
-    churned, stayed = np.sort(risk[outcome == 1]), np.sort(risk[outcome == 0])
-    churned_placement = _placement(churned, stayed)
-    stayed_placement = _placement(stayed, churned)
-    area = float(churned_placement.mean())
-    variance = churned_placement.var(ddof=1) / len(churned)
-    variance += stayed_placement.var(ddof=1) / len(stayed)
+def _auc(
+    outcome: NDArray[np.float64],
+    risk: NDArray[np.float64],
+    z: float,
+    customers: NDArray[np.intp] | None,
+) -> _Bounds:
+    area, variance = auc_variance(outcome, risk, customers)
+    least = min(_count(outcome == value, customers) for value in (0, 1))
     # The number of customers whose share would have this variance; a perfect order has none.
-    size = area * (1 - area) / variance if variance > 0 else min(len(churned), len(stayed))
+    size = area * (1 - area) / variance if variance > 0 else least
     return _share(area, max(float(size), 1.0), z)
+
+
+def auc_variance(
+    outcome: NDArray[np.float64], risk: NDArray[np.float64], customers: NDArray[np.intp] | None
+) -> tuple[float, float]:
+    """Return the AUC and its variance (DeLong 1988; Obuchowski 1997 for repeated customers).
+
+    Parameters
+    ----------
+    outcome : (n,) 0 and 1, both of which occur
+    risk : (n,) predicted probabilities
+    customers : (n,) codes of the customers from 0; None if each has one row
+
+    Examples
+    --------
+    >>> auc_variance(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.3, 0.2, 0.4]), None)
+    (0.75, 0.125)
+    """
+    at, others = np.flatnonzero(outcome == 1), np.flatnonzero(outcome == 0)
+    churned_placement = _placement(risk[at], np.sort(risk[others]))
+    # The share of churners above, where placements count those below.
+    stayed_placement = 1.0 - _placement(risk[others], np.sort(risk[at]))
+    area = float(churned_placement.mean())
+    if customers is None:
+        variance = churned_placement.var(ddof=1) / len(at)
+        return area, float(variance + stayed_placement.var(ddof=1) / len(others))
+    deviation = np.empty(len(outcome))
+    deviation[at] = (churned_placement - area) / len(at)
+    deviation[others] = (stayed_placement - area) / len(others)
+    return area, sum_variance(deviation, customers)
 
 
 def _placement(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -153,6 +153,8 @@ class LabeledScores:
     tested
         Probabilities of the tested model for the held-out customers, shape (n,); `probability`
         if the model was not refitted.
+    customers
+        Id of each row's customer, shape (n,); None if rows have numbers instead of ids.
     """
 
     label: NDArray[np.int8]
@@ -160,9 +162,22 @@ class LabeledScores:
     labeled: NDArray[np.bool_]
     held_out: NDArray[np.bool_] | None
     tested: NDArray[np.float64]
+    customers: NDArray[np.str_] | None = None
+
+    def count(self, *, held_out: bool = False) -> int:
+        """Return the number of customers that `evaluate` counts."""
+        usable = self._usable(held_out=held_out)
+        return int(usable.sum() if self.customers is None else len(set(self.customers[usable])))
+
+    def _usable(self, *, held_out: bool) -> NDArray[np.bool_]:
+        probability = self.tested if held_out else self.probability
+        usable = self.labeled & ~np.isnan(probability)
+        return usable & self.held_out if held_out and self.held_out is not None else usable
 
     def evaluate(self, *, name: str, seed: int = 0, held_out: bool = False) -> Evaluation:
         """Evaluate the model on all customers, or the tested model on the held-out ones.
+
+        Intervals are over customers, who may have several rows, such as one per date.
 
         Raises
         ------
@@ -170,14 +185,13 @@ class LabeledScores:
             If no row can be evaluated, or all rows have the same label.
         """
         probability = self.tested if held_out else self.probability
-        usable = self.labeled & ~np.isnan(probability)
-        if held_out and self.held_out is not None:
-            usable &= self.held_out
+        usable = self._usable(held_out=held_out)
         if not usable.any():
             raise EvaluationError(
                 f"{name}: no row has a label and fits the contract; run churnkit validate"
             )
-        return evaluate(self.label[usable], probability[usable], seed=seed)
+        customers = None if self.customers is None else self.customers[usable]
+        return evaluate(self.label[usable], probability[usable], customers=customers, seed=seed)
 
 
 def score_labeled(
@@ -193,12 +207,14 @@ def score_labeled(
     tested = model.tested() if model.contents.evaluation is not None else None
     parts = [_score_batch(model, tested, batch, name) for batch in batches]
     sides = [part.held_out for part in parts if part.held_out is not None]
+    ids = [part.customers for part in parts if part.customers is not None]
     return LabeledScores(
         np.concatenate([part.label for part in parts]),
         np.concatenate([part.probability for part in parts]),
         np.concatenate([part.labeled for part in parts]),
         np.concatenate(sides) if sides else None,
         np.concatenate([part.tested for part in parts]),
+        np.concatenate(ids) if ids else None,
     )
 
 
@@ -208,19 +224,23 @@ def _score_batch(
     import pyarrow as pa
 
     from churnkit.contracts.validation.labels import encode_label
+    from churnkit.pipeline.training.dataset import customer_ids
 
     label, findings = encode_label(model.contract, batch, name=name)
     labeled = np.ones(batch.num_rows, dtype=bool)
     for finding in findings:
         labeled[np.asarray(finding.positions, dtype=np.intp)] = False
     probability = model.probabilities(model.encode(batch))
+    entity, customers = model.contract.entity, None
+    if not entity.numbered and entity.name in batch.column_names:
+        customers = np.array(customer_ids(batch, entity.name), dtype=np.str_)
     held_out = _held_out_rows(model, batch)
     by_tested = probability
     if tested is not None and held_out is not None:
         rows = batch.filter(pa.array(held_out))
         by_tested = np.full(batch.num_rows, np.nan)
         by_tested[held_out] = tested.probabilities(tested.encode(rows))
-    return LabeledScores(label, probability, labeled, held_out, by_tested)
+    return LabeledScores(label, probability, labeled, held_out, by_tested, customers)
 
 
 def _held_out_rows(model: RetentionModel, table: pa.Table) -> NDArray[np.bool_] | None:

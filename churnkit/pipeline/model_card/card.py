@@ -54,9 +54,12 @@ def build_card(
     RecipeError
         If the recipe slices by a column that cannot be used.
     """
-    curve = calibration_curve(data.tested.y, fitted.probability, sample_weight=data.tested.weight)
+    tested = data.tested
+    curve = calibration_curve(
+        tested.y, fitted.probability, sample_weight=tested.weight, customers=tested.customers
+    )
     groups = {} if recipe.population_rate is not None else slice_customers(data, recipe.slices)
-    slices = slice_metrics(data.tested.y, fitted.probability, groups)
+    slices = slice_metrics(tested.y, fitted.probability, groups, customers=tested.customers)
     period = _period(data)
     card: dict[str, Any] = {
         "format": CARD_FORMAT,

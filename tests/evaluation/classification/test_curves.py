@@ -68,3 +68,17 @@ def test_curves_print_as_a_dict_and_a_frame_and_html():
     assert curve.to_dict()["share_of_customers"] == [0.5, 1.0]
     assert list(curve.to_frame().columns) == ["share_of_customers", "share_of_churners", "lift"]
     assert "lift" in curve._repr_html_()
+
+
+def test_the_interval_of_a_bin_counts_customers_rather_than_their_rows():
+    outcome, probability = customers(500, 2)
+    several = np.repeat(np.arange(500), 4)
+    once = calibration_curve(outcome, probability, bins=4)
+    columns = outcome[several], probability[several]
+    rows = calibration_curve(*columns, bins=4, customers=several)
+    np.testing.assert_allclose(rows.churn_rate, once.churn_rate)
+    np.testing.assert_allclose(rows.high - rows.low, once.high - once.low, rtol=0.01)
+    # Other rows of a customer than copies: weights of which each customer has one in all.
+    weight = np.tile([0.1, 0.2, 0.3, 0.4], 500)
+    weighted = calibration_curve(*columns, bins=4, customers=several, sample_weight=weight)
+    np.testing.assert_allclose(weighted.high - weighted.low, once.high - once.low, rtol=0.01)

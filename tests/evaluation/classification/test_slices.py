@@ -136,3 +136,33 @@ def test_invalid_settings_are_refused(changes, message):
     left, chance, group = world(200)
     with pytest.raises(EvaluationError, match=message):
         slice_metrics(left, chance, **{"groups": {"g": group}, **changes})
+
+
+def test_rows_of_one_customer_add_no_certainty():
+    left, chance, group = world(600)
+    several = np.repeat(np.arange(600), 3)
+    once = slice_metrics(left, chance, {"g": group}).slices
+    rows = slice_metrics(
+        left[several], chance[several], {"g": group[several]}, customers=several
+    ).slices
+    for one, other in zip(once, rows, strict=True):
+        assert (one.customers, one.churners) == (other.customers, other.churners)
+        for name in one.measures:
+            for ours, expected in (
+                (sure(other.measures[name]), sure(one.measures[name])),
+                (sure(other.gaps[name]), sure(one.gaps[name])),
+            ):
+                assert ours.value == pytest.approx(expected.value, abs=1e-3)
+                width = expected.high - expected.low
+                assert ours.high - ours.low == pytest.approx(width, rel=0.02)
+
+
+def test_levels_of_few_customers_with_many_rows_are_left_out():
+    left, chance, _ = world(400)
+    several = np.repeat(np.arange(80), 5)
+    group = np.where(several < 30, "few", "many")
+    result = slice_metrics(left, chance, {"g": group}, customers=several)
+    assert [part.level for part in result.slices] == ["many"]
+    assert result.left_out == 1
+    with pytest.raises(EvaluationError, match="customers has 3 values for 400 rows"):
+        slice_metrics(left, chance, {"g": group}, customers=["a", "b", "c"])

@@ -12,6 +12,7 @@ from churnkit.journal import DecisionRecord, Journal, OutcomeRecord
 from churnkit.pipeline.evaluation.candidate_policy import read_policy
 from churnkit.pipeline.evaluation.evaluate import (
     JournalQuery,
+    LabeledScores,
     evaluate_experiment,
     evaluate_policy,
 )
@@ -160,3 +161,31 @@ def test_files_that_are_no_policy_are_refused(text, says, tmp_path):
         read_policy(str(plan))
     with pytest.raises(ChurnkitError, match="has no action"):
         read_policy("always:")
+
+
+def test_rows_of_one_customer_add_no_certainty_to_a_labeled_table():
+    rng = np.random.default_rng(0)
+    risk = rng.uniform(0.1, 0.9, 120)
+    left = (rng.random(120) < risk).astype(np.int8)
+    several = np.repeat(np.arange(120), 3)
+
+    def scores(rows, customers):
+        held_out = rows % 2 == 0
+        return LabeledScores(
+            left[rows], risk[rows], np.ones(len(rows), bool), held_out, risk[rows], customers
+        )
+
+    once = scores(np.arange(120), None)
+    repeated = scores(several, several.astype(str))
+    alone = scores(several, None)
+    for held_out in (False, True):
+        widths = [
+            interval.high - interval.low
+            for interval in (
+                each.evaluate(name="table", held_out=held_out).metrics["brier"]
+                for each in (once, repeated, alone)
+            )
+        ]
+        assert widths[1] == pytest.approx(widths[0])
+        assert widths[2] < 0.7 * widths[0]
+        assert repeated.count(held_out=held_out) == once.count(held_out=held_out)
