@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.contract import Contract, Purpose
+    from churnkit.timeline import Timeline
 
 __all__ = ["CustomerInput", "name_sheet", "trained_sheet"]
 
@@ -137,7 +138,7 @@ class CustomerInput:
             return
         from churnkit.batch import snapshot_file
 
-        tables = self.name_table(opened, model)
+        tables = self.name_table(opened, model.contents.timeline)
         with snapshot_file(model, tables, as_of=self.as_of, labeled=labeled) as file:
             print_status(f"customers' rows as of {self.as_of} were built from raw tables")
             yield open_source(file)
@@ -149,16 +150,38 @@ class CustomerInput:
             "file or a workbook of them, or each table with --table NAME=FILE"
         )
 
-    def name_table(self, opened: Any, model: RetentionModel) -> Any:
-        """Name a single file after the only table that the model's timeline reads."""
-        if _ONLY_TABLE not in opened:
-            return opened
+    def has_raw_tables(self, model: RetentionModel) -> bool:
+        """Return whether the source is the raw tables of a model's timeline, or customers' rows."""
+        from churnkit.core.io.table_sources import open_rows, open_source
+
         timeline = model.contents.timeline
-        tables = () if timeline is None else timeline.tables
-        names = {source for table in tables for source in table.sources}
-        if timeline is not None and len(names) != 1:
+        if self.tables:
+            return True
+        if self.as_of is None or timeline is None or self.sql is not None:
+            return False
+        if self.customers is None or not Path(self.customers).exists():
+            return False
+        opened = self.open()
+        names = {source for table in timeline.tables for source in table.sources}
+        if _ONLY_TABLE not in opened:
+            return bool(names & set(opened))
+        columns = open_rows(open_source(self.customers)).columns
+        keys = {table.entity for table in timeline.tables}
+        keys |= {table.happened for table in timeline.tables if table.happened is not None}
+        return (
+            len(names) == 1
+            and keys <= set(columns)
+            and bool(model.contract.missing_columns("predict", columns))
+        )
+
+    def name_table(self, opened: Any, timeline: Timeline | None) -> Any:
+        """Name a single file after the only table that a timeline reads."""
+        if timeline is None or _ONLY_TABLE not in opened:
+            return opened
+        names = {source for table in timeline.tables for source in table.sources}
+        if len(names) != 1:
             raise ChurnkitError(self._not_a_folder)
-        return dict.fromkeys(names, opened[_ONLY_TABLE]) or opened
+        return dict.fromkeys(names, opened[_ONLY_TABLE])
 
     def sheet(
         self, opened: Any, contract: Contract, purpose: Purpose, *, known: str | None = None

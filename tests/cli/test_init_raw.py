@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
-from churnkit.cli.main import DONE, REFUSED
+from churnkit.cli.main import ALARM, DONE, REFUSED
 from churnkit.datasets import simulate
 
 pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
@@ -98,6 +99,20 @@ def test_an_event_log_becomes_an_inactivity_model(churnkit, tmp_path, ready):
     code, out, err = churnkit("train", "--json", folder=project)
     assert json.loads(out)["evaluation"]["metrics"]["auc"]["value"] > 0.6, err
     assert churnkit("features", "--sql", folder=project)[0] == DONE
+    # The file of the only table stands for a folder, in each command.
+    at, model = ("--as-of", "2025-06-01"), ("--model", "models:/project/1")
+    code, out, err = churnkit("score", log, *at, *model, folder=project)
+    assert code == DONE, err
+    scored = list(csv.DictReader(out.splitlines()))
+    for command in ("validate", "monitor", "explain"):
+        more = ("--customer", scored[0]["customer_id"]) if command == "explain" else ()
+        code, _, err = churnkit(command, log, *at, *more, *model, "--json", folder=project)
+        assert code == DONE or (command, code) == ("monitor", ALARM), err
+    code, out, err = churnkit("validate", log, *at, "--json", folder=project)
+    assert code == DONE, err
+    assert json.loads(out)["rows"] == len(scored)
+    code, _, err = churnkit("evaluate", log, "--as-of", "2025-01-01", *model, folder=project)
+    assert code == DONE, err
 
 
 def test_generated_files_are_formatted_as_ruff_does(churnkit, tmp_path, raw):

@@ -228,6 +228,13 @@ def test_a_file_is_the_table_of_a_timeline_that_reads_one(tmp_path):
     ]
     source = CustomerInput(str(file), None, None, "2025-07-02")
     opened = source.open()
+    table = tmp_path / "customers.csv"
+    table.write_text("customer_id,orders_30d\nc1,4\n", encoding="utf-8")
+    rows = CustomerInput(str(table), None, None, "2025-07-02")
+
+    def missing(_, columns):
+        return {"orders_30d"} - set(columns)
+
     for tables in (logs[:1], logs):
         timeline = Timeline(
             tables=tables,
@@ -236,9 +243,14 @@ def test_a_file_is_the_table_of_a_timeline_that_reads_one(tmp_path):
             eligible=ActiveWithin("orders", days=30),
             label=InactivityChurn("orders", horizon_days=30),
         )
-        model: Any = SimpleNamespace(contents=SimpleNamespace(timeline=timeline))
+        model: Any = SimpleNamespace(
+            contents=SimpleNamespace(timeline=timeline),
+            contract=SimpleNamespace(missing_columns=missing),
+        )
+        assert source.has_raw_tables(model) == (len(tables) == 1)
+        assert not rows.has_raw_tables(model)
         if len(tables) == 1:
-            assert source.name_table(opened, model) == {"Orders": file}
+            assert source.name_table(opened, timeline) == {"Orders": file}
         else:
             with pytest.raises(ChurnkitError, match="is not a folder"):
-                source.name_table(opened, model)
+                source.name_table(opened, timeline)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
-from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,7 +82,7 @@ def monitor(
         sheet = name_sheet(labeled, contract, "train", known=trained_sheet(loaded))
         earlier = read_all(open_source(sheet), columns=columns)
     with (
-        _current_customers(loaded, customers, tables, as_of) as current,
+        _current_customers(loaded, customers, tables, as_of, sql) as current,
         nullcontext() if journal is None else Journal.open(journal) as opened,
     ):
         report = check_model(
@@ -110,33 +109,27 @@ def monitor(
 
 @contextmanager
 def _current_customers(
-    model: RetentionModel, customers: str | None, tables: list[str] | None, as_of: datetime | None
+    model: RetentionModel,
+    customers: str | None,
+    tables: list[str] | None,
+    as_of: datetime | None,
+    sql: str | None,
 ) -> Iterator[str]:
     """Yield the source of the customers' rows, built from raw tables if these are named.
 
-    A folder has raw tables if a date is given and files are named as tables of the model's timeline.
+    With a date, a source has raw tables if it holds tables that the model's timeline reads.
     """
-    is_raw = bool(tables) or (as_of is not None and _has_raw_tables(model, customers))
     date = None if as_of is None else f"{as_of:%Y-%m-%d}"
-    source = CustomerInput(customers, None, tables, date if is_raw else None)
-    opened = source.open()
-    if not is_raw:
+    source = CustomerInput(customers, sql, tables, date)
+    if not source.has_raw_tables(model):
+        CustomerInput(customers, None, tables, None).open()
         yield name_sheet(customers or "", model.contract, known=trained_sheet(model))
         return
     from churnkit.batch import snapshot_file
 
+    opened = source.name_table(source.open(), model.contents.timeline)
     with snapshot_file(model, opened, as_of=date or "") as file:
         yield str(file)
-
-
-def _has_raw_tables(model: RetentionModel, customers: str | None) -> bool:
-    from churnkit.core.io.raw_tables import find_tables
-
-    timeline = model.contents.timeline
-    if timeline is None or customers is None or not Path(customers).is_dir():
-        return False
-    sources = {name for table in timeline.tables for name in table.sources}
-    return bool(sources & set(find_tables(Path(customers))))
 
 
 def _retrain(name: str) -> dict[str, Any]:

@@ -187,7 +187,8 @@ def _build_rows(source: CustomerInput, opened: Any, recipe: Recipe) -> pa.Table:
     from churnkit.timeline import build
 
     needed = {name for table in recipe.timeline.tables for name in table.sources}
-    data = {name: raw_table(path) for name, path in opened.items() if name in needed}
+    named = source.name_table(opened, recipe.timeline)
+    data = {name: raw_table(path) for name, path in named.items() if name in needed}
     return build(recipe.timeline.at(source.as_of or ""), data)
 
 
