@@ -53,8 +53,8 @@ def build(
         ``"duckdb"``, or ``"spark"`` with the extra ``spark``.
     known_until
         The time until which the data are complete; by default that of the last row, or the end of
-        its day if it is a date without a time. Snapshots whose label becomes known later are an
-        error.
+        its day if its table has dates without times. Snapshots whose label becomes known later are
+        an error.
     memory_limit, spill_dir, threads
         Settings of DuckDB: its memory, the folder for data beyond it, and the number of threads.
     progress

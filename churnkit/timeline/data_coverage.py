@@ -33,11 +33,11 @@ def check_coverage(
     timeline
         The timeline.
     spans
-        For each table the first and last microseconds since 1970 at which rows became known;
-        None without rows.
+        For each table the microseconds since 1970 at which the first row became known, and until
+        which all rows are; None without rows.
     known_until
         The time until which the data are complete; by default that of the last row, or the end of
-        its day if it is a date without a time.
+        its day if the table has dates without times.
 
     Raises
     ------
@@ -49,9 +49,7 @@ def check_coverage(
     last = max((end for _, end in spans.values() if end is not None), default=0)
     # An observed outcome is in the table, whatever the other rows cover.
     if timeline.label is not None and not isinstance(timeline.label, ObservedChurn):
-        end = from_microseconds(last)
-        end += _DAY * (end == end.replace(hour=0, minute=0, second=0, microsecond=0))
-        _check_label_maturity(timeline, timeline.label, known_until or end)
+        _check_label_maturity(timeline, timeline.label, known_until or from_microseconds(last))
 
 
 def _check_start(timeline: Timeline, first: dt.datetime | None) -> None:

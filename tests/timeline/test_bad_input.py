@@ -113,6 +113,14 @@ def test_data_of_dates_without_times_end_with_their_last_day():
     refused(timeline, {"orders": rows}, "known on 2025-03-08", "the data end on 2025-03-07")
 
 
+def test_data_of_times_that_end_at_midnight_lack_the_next_day():
+    timeline = plan(label=InactivityChurn("orders", horizon_days=30, gap_days=5))
+    hours = [dt.datetime(2025, 3, 6, hour, tzinfo=dt.UTC) for hour in (9, 23)]
+    midnight = dt.datetime(2025, 3, 7, tzinfo=dt.UTC)
+    rows = [order(), *(order(at=at) for at in (*hours, midnight))]
+    refused(timeline, {"orders": rows}, "known on 2025-03-08", "the data end on 2025-03-07")
+
+
 def test_the_grace_must_be_over_too():
     table = Table("orders", "buyer", happened="at", ended="over")
     label = ContractualChurn("orders", horizon_days=30, grace_days=30)

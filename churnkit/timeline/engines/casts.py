@@ -271,6 +271,17 @@ class RowChecks:
         self._faults = [(name, remedy) for name, _, remedy in faults]
         self.conditions: list[str] = [condition for _, condition, _ in faults]
 
+    def end(self, microseconds: str) -> str:
+        """Return the microseconds until which the rows are known, by the engine's function of a time.
+
+        That is the time of the last row, or the end of its day if all times are dates.
+        """
+        day = 86_400_000_000
+        return (
+            f"{microseconds}(max({self.timestamp})) + CASE WHEN "
+            f"bool_and({microseconds}({self.timestamp}) % {day} = 0) THEN {day} ELSE 0 END"
+        )
+
     def raise_faults(self, rows: int, counts: Sequence[int], duplicate_keys: int) -> None:
         """Raise an error if any row is invalid.
 

@@ -54,7 +54,8 @@ class TableStats:
     entity_type
         SQL type of the customer column.
     first, last
-        Microseconds since 1970 at which its first and last rows became known; None without rows.
+        Microseconds since 1970 at which its first row became known, and until which all are, see
+        `RowChecks.end`; None without rows.
     complete
         Numeric columns without missing values.
     """
@@ -261,11 +262,12 @@ def _complete_columns(
 def _check_rows(
     con: duckdb.DuckDBPyConnection, table: Table, raw: str, casts: Mapping[str, Cast]
 ) -> tuple[int | None, int | None]:
-    """Check the rows in one scan, and return the first and last timestamps."""
+    """Check the rows in one scan, and return the first timestamp and the end of the last."""
     checks = RowChecks(table, casts)
     counts = "".join(f", count(*) FILTER (WHERE {condition})" for condition in checks.conditions)
     first = f"epoch_us(min({checks.timestamp}) FILTER (WHERE {checks.is_event}))"
-    query = f"SELECT count(*), {first}, epoch_us(max({checks.timestamp})){counts} FROM {quote(raw)}"  # noqa: S608
+    last = checks.end("epoch_us")
+    query = f"SELECT count(*), {first}, {last}{counts} FROM {quote(raw)}"  # noqa: S608
     rows, start, end, *invalid = con.execute(query).fetchone() or (0, None, None)
     duplicates = 0
     if table.key:

@@ -236,7 +236,7 @@ def _create_view(
     row = raw.selectExpr(
         "count(*)",
         f"unix_micros(min(CASE WHEN {checks.is_event} THEN {checks.timestamp} END))",
-        f"unix_micros(max({checks.timestamp}))",
+        checks.end("unix_micros"),
         *(f"count(CASE WHEN {condition} THEN 1 END)" for condition in checks.conditions),
     ).first()
     groups = raw.groupBy(*table.key).count() if table.key else None
