@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, lu_factor, lu_solve
 
 from churnkit.core.stats.special import softplus
 
@@ -143,6 +142,8 @@ def _evaluate(
 
 def _coefficient_solver(blocks: _Blocks, penalty: NDArray[np.float64]) -> _Factorize:
     """Factorize the curvature, (p, p)."""
+    # Scoring imports this module and needs numpy alone.
+    from scipy.linalg import lu_factor, lu_solve
 
     def factorize(point: _Point) -> _Solve:
         curvature = np.diag(penalty)
@@ -159,6 +160,8 @@ def _coefficient_solver(blocks: _Blocks, penalty: NDArray[np.float64]) -> _Facto
 
 def _row_solver(blocks: _Blocks, penalty: NDArray[np.float64]) -> _Factorize:
     """Factorize an equivalent matrix of the rows, (n, n); n below p."""
+    from scipy.linalg import cho_factor, cho_solve
+
     design = np.concatenate([block.design for block in blocks()])
     is_free = penalty == 0
     free, scaled = design[:, is_free], design[:, ~is_free] / np.sqrt(penalty[~is_free])

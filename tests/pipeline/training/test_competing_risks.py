@@ -199,12 +199,12 @@ def test_a_bundle_whose_causes_do_not_fit_is_refused(model):
         from_files(lost)
     other = CompetingRisksModel(HazardModel(rounds=2, horizon=1.0))
     other = other.fit([[0.0], [1.0]] * 50, np.ones(100), ["a", "b"] * 50).scorer_  # type: ignore[assignment]
-    with pytest.raises(BundleError, match="read 1 columns, the contract encodes 3"):
+    with pytest.raises(BundleError, match="reads 1 columns, the contract encodes 3"):
         from_files(to_files(replace(model.contents, catalogue=None, causes=other, golden=None)))
     damaged = dict(files)
     key = next(name for name in files if name.endswith("cause0_baseline.npy"))
     damaged[key] = files[next(name for name in files if name.endswith("cause2_baseline.npy"))]
-    with pytest.raises(BundleError, match="are not as they were"):
+    with pytest.raises(BundleError, match="does not score the golden rows as it did"):
         from_files(damaged)
     with pytest.raises(BundleError, match="1 to 32 names"):
         CompetingRisksScorer.from_arrays({"causes": [], "hazards": []}, {})
