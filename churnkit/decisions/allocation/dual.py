@@ -213,10 +213,18 @@ def snap_to_zero(problem: AllocationProblem, prices: Floats, scale: Floats) -> F
 
 
 def price_scales(problem: AllocationProblem) -> Floats:
-    """Return the order of magnitude of each price: gain per unit of budget, gain per customer."""
+    """Return the order of magnitude of each price: gain per unit of budget, gain per customer.
+
+    Rows without an allowed action, such as customers whose every action costs more than the budget,
+    have no gain and are left out.
+    """
     rows = slice(0, min(problem.rows, _SAMPLE))
     top = problem.gain[:, rows].max(axis=0)
-    mean = float(top.mean())
+    if not np.isfinite(top).any():
+        rows = slice(0, problem.rows)
+        top = problem.gain.max(axis=0)
+    top = top[np.isfinite(top)]
+    mean = float(top.mean()) if top.size else 1.0
     costs = [float(np.mean(c if isinstance(c, float) else c[rows])) for c in problem.cost]
     scale = np.full(problem.limits.shape[0], mean)
     scale[0] = mean / max(costs) if max(costs) > 0.0 else 1.0

@@ -13,6 +13,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from churnkit.decisions import Allocator, allocate
+from churnkit.decisions.allocation.dual import price_scales
+from churnkit.decisions.allocation.problem import AllocationProblem
 from churnkit.errors import DataError, RecipeError
 
 
@@ -314,6 +316,27 @@ def test_one_table_serves_any_number_of_budgets():
         alone = allocate(gain, cost, budget=budget, capacity=capacity)
         assert plan.value == pytest.approx(alone.value, rel=1e-2)
         assert plan.bound == pytest.approx(alone.bound, rel=1e-9)
+
+
+@pytest.mark.parametrize("budget", [5.0, 10.0, 20.0, 60.0])
+def test_customers_who_are_too_costly_for_a_budget_leave_its_plan_exact(budget):
+    rng = np.random.default_rng(0)
+    gain, cost = rng.uniform(1.0, 50.0, (30, 2)), rng.uniform(1.0, 40.0, (30, 2))
+    # The table is prepared for any budget, so some of its rows have no action under this one.
+    assert bool((cost.min(axis=1) > budget).any()) == (budget < 30.0)
+    plan = Allocator(gain, cost).plan(budget)
+    check_feasible(plan, gain, cost, budget, None)
+    relaxed = optimum(gain, cost, budget, None, whole=False)
+    assert plan.bound == pytest.approx(relaxed, rel=1e-9)
+    assert plan.value == pytest.approx(optimum(gain, cost, budget, None, whole=True), rel=1e-9)
+    assert plan.shadow_prices.budget > 0.0
+
+
+def test_a_sample_without_an_allowed_action_takes_its_scale_from_all_rows():
+    gain = np.full((1, 20_000), -np.inf)
+    gain[0, -1] = 0.5
+    problem = AllocationProblem(gain, (0.25,), np.array([0.2]), np.zeros((0, 1)))
+    assert price_scales(problem).tolist() == [2.0]
 
 
 @pytest.mark.parametrize(
