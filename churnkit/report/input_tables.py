@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from churnkit.core.translation import ngettext
 from churnkit.errors import ChurnkitError
 from churnkit.insights.table_layouts import LAYOUTS
 from churnkit.timeline.source_tables import did_you_mean
@@ -12,9 +15,13 @@ from churnkit.timeline.source_tables import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
+
+    from churnkit.bundle.model import RetentionModel
+
 __all__ = [
-    "TABLES_FOLDER", "find_customers", "find_tables", "parse_columns", "parse_tables",
-    "parse_targets",
+    "TABLES_FOLDER", "find_customers", "find_tables", "leave_out_churned", "parse_columns",
+    "parse_tables", "parse_targets",
 ]  # fmt: skip
 
 TABLES_FOLDER = "tables"
@@ -110,3 +117,55 @@ def find_customers(root: Path) -> Path | None:
     """Find a project's customer table, ``customers.parquet``, ``.pq`` or ``.csv``."""
     paths = [root / f"customers{ending}" for ending in _ENDINGS]
     return next((path for path in paths if path.is_file()), None)
+
+
+def leave_out_churned(model: RetentionModel, customers: pa.Table) -> tuple[pa.Table, str]:
+    """Leave out the customers of a flat table who have left by their label, and say how many.
+
+    A table with an as-of date, or of a model with a timeline, keeps all rows: its labels are
+    outcomes after the date of the row. So does a table without the label. A row whose label is
+    missing or invalid stays.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    customers
+        n rows.
+
+    Returns
+    -------
+    pyarrow.Table, str
+        The customers who have not left, and a remark on the others; empty if there are none.
+
+    Raises
+    ------
+    ChurnkitError
+        If all customers have left.
+    """
+    from churnkit.contracts.validation.labels import parse_label
+
+    contract = model.contract
+    label = contract.label
+    is_flat = model.contents.timeline is None and contract.as_of is None
+    if not is_flat or label is None or label.name not in customers.column_names:
+        return customers, ""
+    stayed = np.asarray(parse_label(contract, customers)[0]) == 0
+    left = int((~stayed).sum())
+    if not left:
+        return customers, ""
+    if left == len(stayed):
+        raise ChurnkitError(
+            f"all {left:,} customers have left by column '{label.name}': a report on risk and "
+            "actions needs a file with current customers"
+        )
+    note = ngettext(
+        "{count:,} of {rows:,} customers has left by the column {column} and is left out: risk, "
+        "drivers, segments, actions and health are those of the customers who remain.",
+        "{count:,} of {rows:,} customers have left by the column {column} and are left out: risk, "
+        "drivers, segments, actions and health are those of the customers who remain.",
+        left,
+        rows=len(stayed),
+        column=label.name,
+    )
+    return customers.filter(stayed), note

@@ -26,7 +26,10 @@ from churnkit.errors import ChurnkitError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import pyarrow as pa
+
     from churnkit.bundle.model import RetentionModel
+    from churnkit.core.project import Project
     from churnkit.journal import Journal
     from churnkit.report import Report
 
@@ -82,7 +85,7 @@ def report(
 ) -> None:
     """Write an offline HTML report of aggregates: revenue, retention, drivers and actions."""
     from churnkit.core.project import find_project
-    from churnkit.core.translation import find_locale
+    from churnkit.core.translation import find_locale, use_locale
     from churnkit.insights import load_embedder
     from churnkit.report import Brand, build_report
     from churnkit.report.input_tables import (
@@ -109,12 +112,8 @@ def report(
             "no data to report on: name a table (--table subscriptions=FILE), or train a model and "
             "name a file of customers"
         )
-    rows, note = _read_customers(customers, loaded), ""
-    sources: Mapping[str, Any] = tables
-    if rows is None and loaded is not None and not tables:
-        from churnkit.cli.customers.training_rows import read_training_rows
-
-        rows, sources, note = read_training_rows(loaded, project)
+    with use_locale(language):
+        rows, sources, note = _read_rows(loaded, customers, tables, project)
     with _open_journal(loaded, journal) as opened:
         page = build_report(
             sources,
@@ -216,9 +215,29 @@ def _load_model(name: str | None, *, required: bool) -> RetentionModel | None:
         return None
 
 
-def _read_customers(path: Path | None, model: RetentionModel | None) -> object:
-    if path is None or model is None:
-        return None
+def _read_rows(
+    model: RetentionModel | None, path: Path | None, tables: Mapping[str, Any], project: Project
+) -> tuple[Any, Mapping[str, Any], str]:
+    """Read the customers, or the training data without any; return the raw tables and a note."""
+    from churnkit.cli.customers.training_rows import read_training_rows
+    from churnkit.report.input_tables import leave_out_churned
+
+    if model is None:
+        return None, tables, ""
+    rows, note = None, ""
+    if path is not None:
+        rows = _read_customers(path, model)
+    elif not tables:
+        rows, tables, note = read_training_rows(model, project)
+    if rows is None:
+        return None, tables, note
+    rows, left = leave_out_churned(model, rows)
+    if left:
+        print_status(left)
+    return rows, tables, " ".join(filter(None, (left, note)))
+
+
+def _read_customers(path: Path, model: RetentionModel) -> pa.Table:
     from churnkit.cli.customer_input import name_sheet, trained_sheet
     from churnkit.core.io.table_sources import read_table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -73,6 +74,40 @@ def test_a_new_project_has_a_report_of_its_training_data(churnkit, shop_copy):
     assert "churnkit report --table subscriptions=FILE" in page
 
 
+def test_customers_who_have_left_by_a_flat_tables_label_are_not_scored(churnkit, shop_copy):
+    file = shop_copy.root / "customers.csv"
+    with file.open(newline="") as stream:
+        left = sum(row["churned"] == "True" for row in csv.DictReader(stream))
+    assert left > 50
+    code, out, err = churnkit("report", "customers.csv", "--json", folder=shop_copy.root)
+    assert code == 0, err
+    sections = {section["name"]: section for section in json.loads(out)["sections"]}
+    assert f" of {500 - left} customers are expected to churn" in sections["headline"]["lead"]
+    remark = f"{left} of 500 customers have left by the column churned and are left out"
+    assert remark in err
+    assert any(
+        remark in line for b in sections["headline"]["blocks"] for line in b.get("lines", ())
+    )
+    tables = {block.get("name"): block for s in sections.values() for block in s["blocks"]}
+    for name in ("value_risk", "health"):
+        assert_counts(tables[name], 500 - left)
+
+
+def assert_counts(table, customers):
+    """Check that the parts of a table are all customers."""
+    at = [column["title"] for column in table["columns"]].index("Customers")
+    assert sum(row[at] for row in table["rows"]) == customers
+
+
+def test_a_report_without_a_customer_who_remains_is_refused(
+    churnkit, shop_copy, rows_of_shop, to_csv
+):
+    to_csv(shop_copy.root / "left.csv", [row | {"churned": True} for row in rows_of_shop(60)])
+    code, _, err = churnkit("report", "left.csv", folder=shop_copy.root)
+    assert code == 1
+    assert "all 60 customers have left by column 'churned'" in err
+
+
 def test_tables_alone_make_a_report_where_there_is_no_model(churnkit, tmp_path, raw):
     code, out, err = churnkit(
         "report", "--table", f"subscriptions={raw / 'subscriptions.parquet'}", folder=tmp_path
@@ -127,5 +162,6 @@ def test_telco_has_a_report_from_its_one_flat_file(churnkit, tmp_path, data_dir,
         if any(block["kind"] != "missing" for block in section["blocks"])
     }
     assert {"headline", "model", "drivers", "segments", "actions", "health"} <= filled
-    table = next(block for block in sections["segments"]["blocks"] if block["name"] == "value_risk")
-    assert "Observed churn" in [column["title"] for column in table["columns"]]
+    # 1,869 of the 7,043 customers of this data set have left (IBM).
+    assert " of 5,174 customers are expected to churn" in sections["headline"]["lead"]
+    assert "1,869 of 7,043 customers have left by the column Churn" in err
