@@ -12,7 +12,14 @@ from sklearn.model_selection import StratifiedKFold
 
 from churnkit.contracts import Contract, Schema, as_of, entity, feature, label
 from churnkit.evaluation import evaluate
-from churnkit.models import ChurnClassifier, LogisticModel, SingleFeatureRule, Tuning
+from churnkit.models import (
+    ChurnClassifier,
+    LogisticModel,
+    SingleFeatureRule,
+    Tuning,
+    churn_classifier,
+)
+from churnkit.models.selection.cost_estimate import estimate_cost
 from churnkit.pipeline import Recipe
 from churnkit.pipeline.training import holdout_folds
 from churnkit.pipeline.training.dataset import prepare
@@ -173,3 +180,23 @@ def test_a_first_fold_of_many_churners_is_the_only_one(monkeypatch):
     data = prepare(FORWARD, dated())
     assert data.folds is None
     assert data.tested is data.test
+
+
+def test_the_announced_cost_counts_the_comparison_of_each_fold(monkeypatch):
+    announced, sentences = [], []
+
+    def estimate(*arguments, **options):
+        announced.append(estimate_cost(*arguments, **options))
+        expected.append(estimate_cost(*arguments, **{**options, **alone}))
+        return announced[-1]
+
+    expected, alone = [], {"later_fits": 0.0, "later_comparisons": 0}
+    monkeypatch.setattr(churn_classifier, "estimate_cost", estimate)
+    quick = [("logistic", LogisticModel(C=1.0)), ("fewer", LogisticModel(C=0.1))]
+    recipe = replace(FORWARD, model=ChurnClassifier(candidates=quick))
+    fit(recipe, prepare(recipe, dated()), progress=sentences.append)
+    # Each comparison estimates its own cost; the first announces those of all, and what follows.
+    assert len(announced) == 5
+    assert sentences[0] == str(announced[0])
+    total = sum(each.cpu_seconds for each in expected)
+    assert 0.9 * total < announced[0].cpu_seconds - 10 < 1.5 * total
