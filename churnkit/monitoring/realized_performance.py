@@ -62,7 +62,8 @@ def check_realized(
     usable = encoded.valid.copy()
     for finding in label_findings:
         usable[finding.positions] = False
-    weight, treated = _untreated_weights(journal, table[model.contract.entity.name].to_pylist())
+    ids = table[model.contract.entity.name].to_pylist()
+    weight, treated = _untreated_weights(journal, ids)
     left_out = int((usable & treated).sum())
     usable &= ~treated
     if not usable.any():
@@ -70,7 +71,12 @@ def check_realized(
             "the labeled table",
             ["no row remains: all violate the contract, lack a label, or had an action"],
         )
-    performance = compare_realized(y[usable], probability[usable], weight=weight[usable])
+    performance = compare_realized(
+        y[usable],
+        probability[usable],
+        weight=weight[usable],
+        customers=np.array([str(name) for name in ids])[usable],
+    )
     return performance, left_out, _findings(performance)
 
 

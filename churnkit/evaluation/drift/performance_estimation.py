@@ -11,7 +11,7 @@ features and churn; `compare_realized` can, once labels are known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,9 @@ import numpy as np
 from churnkit.core.result import Result
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.classification.metrics import auc
+from churnkit.evaluation.classification.repeated_rows import sum_variance
+from churnkit.evaluation.classification.slices import auc_variance
+from churnkit.evaluation.validation import check_customers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,6 +212,7 @@ def compare_realized(
     probability: ArrayLike,
     *,
     weight: ArrayLike | None = None,
+    customers: ArrayLike | None = None,
     seed: int = 0,
 ) -> RealizedPerformance:
     """Compare realized churn with the predictions.
@@ -220,6 +224,8 @@ def compare_realized(
     probability : (n,) predicted probabilities
     weight : (n,) number of customers that each row stands for: one over the probability of not
         being treated
+    customers : (n,) the customer of each row, if customers have several: all ranges are then
+        wider, as much as the variance of sums by customer exceeds that of rows
     seed
         As in `estimate_performance`.
 
@@ -236,19 +242,51 @@ def compare_realized(
     p = np.asarray(probability, dtype=np.float64)
     w = np.ones(len(p)) if weight is None else np.asarray(weight, dtype=np.float64)
     churned, expected = float((w * outcome).sum()), float((w * p).sum())
-    spread = float(np.sqrt((w**2 * p * (1 - p)).sum()))
+    codes = check_customers(customers, rows=len(p))
+    widening = _widening(w * (outcome - p), codes)
+    spread = widening * float(np.sqrt((w**2 * p * (1 - p)).sum()))
     reach = 2.576 * spread / expected if expected else np.inf
     ratio = churned / expected if expected else np.nan
     both = 0 < outcome.sum() < len(outcome)
     area = float(auc(outcome, p, sample_weight=w)) if both else np.nan
-    error = 1.96 * _auc_error(area, outcome)
+    error = 1.96 * (
+        np.sqrt(auc_variance(outcome, p, codes)[1])
+        if codes is not None and both
+        else _auc_error(area, outcome)
+    )
     return RealizedPerformance(
         len(p),
         churned,
         expected,
         Interval(ratio, ratio - reach, ratio + reach),
         Interval(area, area - error, area + error),
-        estimate_performance(p, seed=seed),
+        _widen(estimate_performance(p, seed=seed), widening),
+    )
+
+
+def _widening(residuals: NDArray[np.float64], customers: NDArray[np.intp] | None) -> float:
+    """Return the factor by which customers with several rows widen an interval, at least 1."""
+    if customers is None or not residuals.any():
+        return 1.0
+    ratio = sum_variance(residuals, customers) / sum_variance(residuals, None)
+    return float(np.sqrt(max(1.0, ratio)))
+
+
+def _widen(estimate: PerformanceEstimate, factor: float) -> PerformanceEstimate:
+    if factor == 1.0:
+        return estimate
+
+    def widen(interval: Interval) -> Interval:
+        value = interval.value
+        return Interval(
+            value, *(value + factor * (limit - value) for limit in (interval.low, interval.high))
+        )
+
+    return replace(
+        estimate,
+        churn_rate=widen(estimate.churn_rate),
+        auc=widen(estimate.auc),
+        log_loss=widen(estimate.log_loss),
     )
 
 
