@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.contract import Contract
     from churnkit.pipeline.recipe import Recipe
 
-__all__ = ["TestRows", "split_rows"]
+__all__ = ["TestRows", "is_tested_forward", "split_rows"]
 
 # With more rows the first fold alone gives narrow intervals, and each further one costs a fit.
 _MAX_ROWS = 100_000
@@ -86,7 +86,7 @@ def split_rows(
     folds = recipe.split.folds(customers) if _may_cross(recipe, len(customers)) else None
     all_rows = np.ones(len(customers), dtype=np.bool_)
     timeline = recipe.timeline
-    if timeline is None or timeline.label is None or recipe.split.dates == 0:
+    if timeline is None or timeline.label is None or not is_tested_forward(recipe):
         sides = TestRows(~held_out, held_out, folds, all_rows, all_rows)
     else:
         dates: NDArray[np.datetime64] = np.asarray(table[timeline.as_of].cast("timestamp[us]"))
@@ -105,6 +105,12 @@ def split_rows(
         return sides
     folds = None if _is_enough(left[sides.test]) else folds
     return replace(sides, folds=folds, is_reselected=True)
+
+
+def is_tested_forward(recipe: Recipe) -> bool:
+    """Return True if the tested rows are later than the training rows."""
+    timeline = recipe.timeline
+    return timeline is not None and timeline.label is not None and recipe.split.dates != 0
 
 
 def _may_cross(recipe: Recipe, rows: int) -> bool:

@@ -25,10 +25,21 @@ _USE_RULE = (
     ". One column predicts as well as all: act on the rule, or add tables and columns of what "
     "customers did before"
 )
+_NO_SIGNAL = (
+    ". These features do not predict the label: check the label and its dates, or add tables and "
+    "columns of what customers did before"
+)
 _RANKS = (
-    ". The model ranks customers better than chance, but its probabilities are no better than the "
-    "rate: churn at the tested dates differs from that at earlier ones. Use a longer period, or a "
+    ". The model ranks customers better than chance, but its probabilities are further from the "
+    "outcomes than the overall rate: "
+)
+_MOVED = (
+    "churn at the tested dates may differ from that at earlier ones. Use a longer period, or a "
     "shorter horizon"
+)
+_OVERCONFIDENT = (
+    "they are over-confident or badly calibrated. Train on more customers or fewer columns, or with "
+    "ChurnClassifier, which calibrates"
 )
 
 
@@ -99,6 +110,7 @@ class PromotionGate:
         customers: NDArray[Any] | None = None,
         actions: ActionsVerdict | None = None,
         cross_fitted: bool = False,
+        is_forward: bool = False,
     ) -> GateResult:
         """Compare a model with the baseline rule and the champion.
 
@@ -123,6 +135,8 @@ class PromotionGate:
         cross_fitted
             Whether each row was predicted by a model fitted to other folds; intervals are then
             those of a refit, see `evaluate_refit`.
+        is_forward
+            Whether the tested rows are later than those that the models were fitted to.
 
         Returns
         -------
@@ -131,13 +145,17 @@ class PromotionGate:
         """
 
         def compare_with(
-            other: NDArray[Any], rows: NDArray[np.bool_], metric: str = self.metric
+            other: NDArray[Any],
+            rows: NDArray[np.bool_],
+            metric: str = self.metric,
+            *,
+            scores: NDArray[Any] = probability,
         ) -> Comparison:
             weight = None if sample_weight is None else sample_weight[rows]
             ids = None if customers is None else customers[rows]
             compared = compare(
                 y[rows],
-                probability[rows],
+                scores[rows],
                 other[rows],
                 metric=metric,
                 sample_weight=weight,
@@ -153,7 +171,13 @@ class PromotionGate:
         is_shown = with_rule.verdict == "better"
         passed = is_shown or (self.metric == _LOG_LOSS and with_rule.gain.value > 0)
         ahead = "ahead, but " if passed and not is_shown else ""
-        advice = "" if passed or with_rule.gain.value > 0 else _USE_RULE
+        # A rule may be worse than no rule, in tables of noise.
+        rate = np.full(len(y), np.average(y, weights=sample_weight))
+        rule_predicts = (
+            with_rule.gain.value <= 0
+            and compare_with(rate, everybody, _LOG_LOSS, scores=baseline).verdict == "better"
+        )
+        advice = _USE_RULE if rule_predicts else ""
         says = [
             f"{_verdict(passed)} against the baseline rule ({rule}): {ahead}{with_rule}{advice}"
         ]
@@ -179,17 +203,19 @@ class PromotionGate:
             passed = passed and beats_champion
             says += [] if decisive is None else [decisive.says]
         if self.metric == _LOG_LOSS:
-            # A rule may be worse than no rule, in tables of noise.
-            rate = np.full(len(y), np.average(y, weights=sample_weight))
             with_rate = compare_with(rate, everybody)
             beats_rate = with_rate.verdict == "better"
             passed = passed and beats_rate
             if not beats_rate or not is_shown:
                 advice = ""
-                if not beats_rate and compare_with(rate, everybody, "auc").verdict == "better":
-                    advice = _RANKS
-                elif not beats_rate:
-                    advice = _advise(with_rate, _rarer(y, customers))
+                if not beats_rate:
+                    advice = _advise(
+                        with_rate,
+                        rarer=_rarer(y, customers),
+                        ranks=compare_with(rate, everybody, "auc").verdict == "better",
+                        rule_predicts=rule_predicts,
+                        is_forward=is_forward,
+                    )
                 says.append(
                     f"{_verdict(beats_rate)} against the overall churn rate: {with_rate}{advice}"
                 )
@@ -207,14 +233,15 @@ def _rarer(y: NDArray[Any], customers: NDArray[Any] | None) -> int:
     return min(len(np.unique(ids[y == outcome])) for outcome in (0, 1))
 
 
-def _advise(with_rate: Comparison, rarer: int) -> str:
-    """Return whether there is nothing to learn, or too few customers to show what was learned."""
+def _advise(
+    with_rate: Comparison, *, rarer: int, ranks: bool, rule_predicts: bool, is_forward: bool
+) -> str:
+    """Return why the gain over the rate is not shown, and what to do."""
     gain = with_rate.gain
+    if gain.value <= 0 and ranks:
+        return _RANKS + (_MOVED if is_forward else _OVERCONFIDENT)
     if gain.value <= 0:
-        return (
-            ". These features do not predict the label: check the label and its dates, or add "
-            "tables and columns of what customers did before"
-        )
+        return "" if rule_predicts else _NO_SIGNAL
     # The width of an interval falls with the square root of the number of customers.
     needed = math.ceil(rarer * ((gain.value - gain.low) / gain.value) ** 2)
     return (

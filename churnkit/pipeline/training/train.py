@@ -39,6 +39,7 @@ from churnkit.pipeline.training.competing_risks import check_actions_of_causes, 
 from churnkit.pipeline.training.dask_table import open_for_workers, prepare_on_workers
 from churnkit.pipeline.training.dataset import prepare, read_training_table, synthetic_rows
 from churnkit.pipeline.training.fit import fit
+from churnkit.pipeline.training.holdout_folds import is_tested_forward
 from churnkit.pipeline.training.survival import fit_lifetime
 from churnkit.pipeline.training.uplift import fit_experiment
 
@@ -186,6 +187,7 @@ def train(
             customers=data.tested.customers,
             seed=recipe.seed,
             cross_fitted=data.folds is not None,
+            is_forward=is_tested_forward(recipe),
             actions=judge_actions(
                 parts, None if champion is None else champion.model, data.tested.table
             ),

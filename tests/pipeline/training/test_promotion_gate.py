@@ -4,7 +4,10 @@ import re
 
 import numpy as np
 import pytest
+from scipy.stats import mannwhitneyu
+from sklearn.metrics import log_loss
 
+from churnkit.evaluation import METRICS
 from churnkit.pipeline.training.actions_gate import ActionsVerdict
 from churnkit.pipeline.training.promotion_gate import PromotionGate
 
@@ -122,12 +125,80 @@ def test_a_refusal_of_a_small_test_states_how_many_customers_show_the_gain():
         assert large.passed == shown
 
 
-def test_a_model_that_only_ranks_is_not_said_to_predict_nothing():
-    wrong_level = np.clip(RISK**4, 0.001, 0.999)
-    result = PromotionGate().judge(LEFT, wrong_level, RULE, None, rule="half", seed=0)
+# Log-odds that are several times too large, on customers whose outcomes are drawn from the true ones.
+LOGIT = 0.8 * np.random.default_rng(3).normal(size=400)
+CHURNED = (np.random.default_rng(4).random(400) < 1 / (1 + np.exp(-LOGIT))).astype(float)
+BASE = np.full(400, CHURNED.mean())
+
+
+def overconfident(times):
+    return 1 / (1 + np.exp(-times * LOGIT))
+
+
+def test_probabilities_worse_than_the_rate_are_told_from_churn_that_moved():
+    model = overconfident(4)
+    ranks = mannwhitneyu(model[CHURNED == 1], model[CHURNED == 0], alternative="greater")
+    assert ranks.pvalue < 1e-6
+    assert log_loss(CHURNED, model) > log_loss(CHURNED, BASE)
+    for is_forward, cause in ((False, "over-confident"), (True, "at the tested dates may differ")):
+        result = PromotionGate().judge(
+            CHURNED, model, BASE, None, rule="rate", seed=0, is_forward=is_forward
+        )
+        assert not result.passed
+        assert "ranks customers better than chance" in result.says[-1]
+        assert cause in result.says[-1]
+        assert ("dates" in result.says[-1]) == is_forward
+        assert "do not predict" not in result.says[-1]
+
+
+@pytest.mark.parametrize("is_forward", [False, True])
+def test_an_uncertain_gain_of_a_model_that_ranks_states_the_customers_that_show_it(is_forward):
+    model = overconfident(2)
+    gain = log_loss(CHURNED, BASE) - log_loss(CHURNED, model)
+    assert gain > 0
+    assert mannwhitneyu(model[CHURNED == 1], model[CHURNED == 0]).pvalue < 1e-6
+    result = PromotionGate().judge(
+        CHURNED, model, BASE, None, rule="rate", seed=0, is_forward=is_forward
+    )
     assert not result.passed
-    assert "ranks customers better than chance" in result.says[-1]
-    assert "do not predict" not in result.says[-1]
+    assert "ranks customers" not in result.says[-1]
+    found = re.search(r"about ([\d,]+) show a gain", result.says[-1])
+    assert found is not None
+    # By the normal approximation of the mean gain per customer.
+    losses = [-np.log(np.where(CHURNED == 1, p, 1 - p)) for p in (BASE, model)]
+    half_width = 1.96 * np.std(losses[0] - losses[1]) / 20
+    rarer = min(CHURNED.sum(), 400 - CHURNED.sum())
+    assert int(found[1].replace(",", "")) == pytest.approx(
+        rarer * (half_width / gain) ** 2, rel=0.2
+    )
+
+
+def test_a_rule_that_predicts_nothing_is_not_recommended():
+    noise = np.clip(0.5 + 0.05 * np.random.default_rng(7).normal(size=400), 0.01, 0.99)
+    assert log_loss(CHURNED, noise) > log_loss(CHURNED, BASE)
+    worse = np.clip(noise + 0.2 * np.random.default_rng(8).normal(size=400), 0.01, 0.99)
+    result = PromotionGate().judge(CHURNED, worse, noise, None, rule="noise", seed=0)
+    assert not result.passed
+    assert result.baseline.gain.value < 0
+    assert "act on the rule" not in result.says[0]
+    assert "These features do not predict the label" in result.says[-1]
+
+
+def test_columns_are_not_said_to_predict_nothing_where_the_rule_predicts():
+    noise = np.clip(0.5 + 0.2 * np.random.default_rng(8).normal(size=400), 0.01, 0.99)
+    rule = overconfident(1)
+    assert log_loss(CHURNED, rule) < log_loss(CHURNED, BASE) - 0.03
+    result = PromotionGate().judge(CHURNED, noise, rule, None, rule="logit", seed=0)
+    assert not result.passed
+    assert "act on the rule" in result.says[0]
+    assert "do not predict" not in " ".join(result.says)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_each_metric_recommends_a_rule_that_predicts(metric):
+    noise = np.clip(0.5 + 0.2 * np.random.default_rng(8).normal(size=400), 0.01, 0.99)
+    result = PromotionGate(metric).judge(CHURNED, noise, overconfident(1), None, rule="", seed=0)
+    assert "act on the rule" in result.says[0]
 
 
 def test_rows_of_one_customer_do_not_carry_a_model_through_the_gate():
