@@ -88,6 +88,9 @@ class CustomerBase:
     stake : (n,)
         Revenue at risk over the horizon of the gain, in money; `value` times `probability`, of one
         period, if None.
+    retained : (n,)
+        Revenue over the horizon of the gain of customers who stay, in money, of which `stake` is
+        the expected loss; None if unknown.
     """
 
     columns: tuple[Column, ...]
@@ -99,6 +102,7 @@ class CustomerBase:
     contributions: NDArray[np.float64]
     planned: PlannedActions | None
     stake: NDArray[np.float64] | None = None
+    retained: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.probability)

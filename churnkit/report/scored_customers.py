@@ -83,8 +83,9 @@ class ScoredCustomers:
     value, at_risk
         Total value of one period, and total revenue at risk over the horizon of the gain, in
         money; None without a value column.
-    revenue_churn
-        Churn probability weighted by value; None without a value column or without value.
+    retained
+        Total revenue over the horizon of the gain if all customers stay, of which `at_risk` is a
+        part; None without a value column.
     remaining_value
         Mean expected value of the next 24 months; None without a value column.
     actions, no_action
@@ -103,7 +104,7 @@ class ScoredCustomers:
     observed: float | None
     value: float | None
     at_risk: float | None
-    revenue_churn: float | None
+    retained: float | None
     remaining_value: float | None
     actions: tuple[ActionSummary, ...]
     no_action: tuple[tuple[str, int], ...]
@@ -173,7 +174,7 @@ def score_customers(
         None if base.churned is None else float(base.churned.mean()),
         None if base.value is None else float(base.value.sum()),
         None if at_risk is None else float(at_risk.sum()),
-        _revenue_churn(base),
+        None if base.retained is None else float(base.retained.sum()),
         _remaining(base, horizon_days),
         _actions(model, base),
         _no_action(base),
@@ -239,7 +240,8 @@ def build_customer_base(
             )
             planned = replace(planned, budgets=curve.to_columns())
     value = customer_values(model, encoded.matrix)
-    at_risk = revenue_at_risk(model, probability, encoded.matrix)
+    # Revenue at risk if all leave is that of all who stay.
+    retained = revenue_at_risk(model, np.ones(len(probability)), encoded.matrix)
     features = np.ascontiguousarray(encoded.features[valid])
     sample = np.arange(0, len(features), max(len(features) // _EXPLAINED, 1))[:_EXPLAINED]
     return (
@@ -256,7 +258,8 @@ def build_customer_base(
                 np.ascontiguousarray(features[sample])
             ),
             planned=planned,
-            stake=None if at_risk is None else at_risk[valid],
+            stake=None if retained is None else (probability * retained)[valid],
+            retained=None if retained is None else retained[valid],
         ),
         int((~valid).sum()),
     )
@@ -296,13 +299,6 @@ def _churned(
     except DataError:
         return None
     return None if findings else churned[valid].astype(np.float64)
-
-
-def _revenue_churn(base: CustomerBase) -> float | None:
-    """Return the churn probability weighted by value."""
-    if base.value is None or not base.value.any():
-        return None
-    return float(np.average(base.probability, weights=base.value))
 
 
 def _remaining(base: CustomerBase, horizon_days: int) -> float | None:

@@ -179,6 +179,19 @@ def test_without_jinja_the_message_names_what_to_install(monkeypatch):
         _ = made.html
 
 
+@pytest.mark.parametrize(("margin", "noun"), [(0.7, "margin"), (1.0, "revenue")])
+def test_the_at_risk_share_is_of_the_same_money_over_the_same_time(
+    shop_model, rows_of_shop, margin, noun
+):
+    rows = rows_of_shop(60, seed=3)
+    catalogue = replace(shop_model.catalogue, margin=margin, periods=12)
+    model = RetentionModel(replace(shop_model.contents, catalogue=catalogue))
+    tile = build_report(model=model, customers=rows).sections[0].blocks[0].figures[0]
+    # The total of twelve months by hand.
+    total = 12 * margin * sum(row["mrr"] for row in rows)
+    assert tile.note == f"{tile.value / total:.1%} of the {noun} of €{total:,.0f} over 12 months"
+
+
 def test_the_plan_shown_respects_holdouts_and_contact_rules(shop_model, rows_of_shop, tmp_path):
     rows = rows_of_shop(400, seed=3)
     catalogue = replace(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from churnkit.core.number_format import format_estimate, format_percent
-from churnkit.core.translation import _, ngettext
+from churnkit.core.translation import _, fill_text, ngettext
 from churnkit.insights.figure import Figure
 from churnkit.insights.metrics.calendar import month_title
 from churnkit.report.blocks import Card, Cards, Figures, Missing, Section, Text
@@ -57,13 +57,19 @@ def _model_figures(data: ReportData) -> list[Figure]:
     figures, horizons = [], data.horizons
     if scored.at_risk is not None:
         note = ""
-        if scored.value and scored.revenue_churn is not None:
-            share = format_percent(scored.revenue_churn, 1)
-            note = _(
-                "{share} of the revenue of {value} {period}",
-                share=share,
-                value=data.money(scored.value),
-                period=horizons.period,
+        if scored.retained:
+            text = (
+                _("{share} of the margin of {total} over {span}")
+                if horizons.margin < 1.0
+                else _("{share} of the revenue of {total} over {span}")
+            )
+            note = fill_text(
+                text,
+                {
+                    "share": format_percent(scored.at_risk / scored.retained, 1),
+                    "total": data.money(scored.retained),
+                    "span": horizons.value_span,
+                },
             )
         figures.append(
             Figure(
