@@ -34,6 +34,7 @@ _REMEDIES = {
 # Rules of a whole column or table.
 _DESCRIPTIONS = {
     "missing_column": "is missing",
+    "unknown_column": "breaks unknown_column",
     "duplicate_column": "appears more than once",
     "empty": "is empty",
     "constant_label": "has only one value",
@@ -118,15 +119,15 @@ class Violation:
 
     def __str__(self) -> str:
         where = f"column '{self.column}'" if self.column else "the table"
-        if not self.positions:
-            return f"{where} {_DESCRIPTIONS.get(self.rule, f'breaks {self.rule}')}: {self.remedy}"
-        rows = ", ".join(str(row) for row in self.positions)
-        more = ", ..." if self.count > len(self.positions) else ""
+        if not self.positions and self.rule in _DESCRIPTIONS:
+            return f"{where} {_DESCRIPTIONS[self.rule]}: {self.remedy}"
         plural = "row" if self.count == 1 else "rows"
-        return (
-            f"{where} breaks {self.rule} in {self.count:,} {plural} ({plural} {rows}{more}): "
-            f"{self.remedy}"
-        )
+        broken = f"{where} breaks {self.rule} in {self.count:,} {plural}"
+        if self.positions:
+            rows = ", ".join(str(row) for row in self.positions)
+            more = ", ..." if self.count > len(self.positions) else ""
+            broken += f" ({plural} {rows}{more})"
+        return f"{broken}: {self.remedy}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON-serializable data."""

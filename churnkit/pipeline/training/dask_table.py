@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from churnkit.contracts.contract import Contract
 from churnkit.contracts.encoding.category_levels import count_levels, select_levels
-from churnkit.contracts.encoding.table_encoder import TableEncoder
+from churnkit.contracts.encoding.table_encoder import ColumnEncoder, TableEncoder
 from churnkit.contracts.parsing.arrow_columns import ParsedTable, normalize_dates
-from churnkit.contracts.validation.labels import parse_label, refuse_constant
+from churnkit.contracts.validation.labels import hash_keys, parse_label, refuse_constant
 from churnkit.contracts.validation.pandera_check import check_columns
 from churnkit.contracts.validation.violations import Violation
 from churnkit.core.io.locations import resolve_location
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from churnkit.core.io.source_files import Source
     from churnkit.pipeline.recipe import Recipe
     from churnkit.pipeline.training.dataset import TrainingData
@@ -48,6 +50,8 @@ __all__ = ["open_for_workers", "prepare_on_workers"]
 # The sample has at least this many rows of the rarer class, as far as the limit allows.
 _MIN_RARE_ROWS, _MAX_SAMPLE_ROWS = 2_000, 1_000_000
 _SAMPLE_SALT = "sample"
+# This process compares at most about this many customers at a time, at 16 bytes each.
+_MAX_HASHES = 2**25
 
 
 def open_for_workers(recipe: Recipe, root: Path) -> TableFiles | None:
@@ -75,6 +79,7 @@ def prepare_on_workers(recipe: Recipe, source: TableFiles) -> TrainingData:
     ------
     DataError
         If the table violates its contract; the violations of the first such file are listed.
+        Or if customers are repeated, in whichever files.
     RecipeError
         If the recipe needs the whole table in one process.
     ChurnkitError
@@ -92,6 +97,7 @@ def prepare_on_workers(recipe: Recipe, source: TableFiles) -> TrainingData:
         what=f"checking {count} files",
     )
     total = _merge(recipe.name, contract, source, profiles)
+    _refuse_repeated(recipe, contract, source, total.rows)
     share = _sample_rows(recipe, total) / total.rows
     tables = map_on_workers(
         _draw, source.files, contract, recipe.leave_out, share, what=f"sampling {count} files"
@@ -99,13 +105,11 @@ def prepare_on_workers(recipe: Recipe, source: TableFiles) -> TrainingData:
     contract = select_levels(contract, total.levels)
     sample = concatenate([table for table in tables if table.num_columns])
     data = replace(
-        prepare(recipe, sample, contract), folds=None, cross_tested=None, later_trains=()
+        prepare(recipe, sample, contract, missing=total.missing),
+        folds=None,
+        cross_tested=None,
+        later_trains=(),
     )
-    if data.full.customers is not None:
-        raise RecipeError(
-            f"recipe '{recipe.name}': some customers have several rows, whose weights need the "
-            'whole table: keep one date per customer, or train with engine="local"'
-        )
     parts = [
         _FilePart(file, data.contract, recipe.leave_out, profile.rows)
         for file, profile in zip(source.files, profiles, strict=True)
@@ -124,12 +128,13 @@ def prepare_on_workers(recipe: Recipe, source: TableFiles) -> TrainingData:
 
 @dataclass
 class _Profile:
-    """What a file has: rows, classes, categories, violations, and a digest."""
+    """What a file has: rows, classes, categories, missing values, violations, and a digest."""
 
     rows: int = 0
     churned: int = 0
     held_out: int = 0
     levels: dict[str, Counter[str]] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)
     violations: tuple[Violation, ...] = ()
     digest: str = ""
@@ -151,11 +156,23 @@ def _profile(
                 violations[key] = replace(earlier, count=earlier.count + moved.count)
         for name, counts in count_levels(contract, parsed).items():
             profile.levels.setdefault(name, Counter()).update(counts)
+        profile.missing |= _missing(contract, parsed)
         digest.update(_bytes(table))
         profile.rows += table.num_rows
         profile.churned += int(labels.sum())
         profile.held_out += int(split.is_test(customer_ids(table, contract.entity.name)).sum())
     return replace(profile, violations=tuple(violations.values()), digest=digest.hexdigest())
+
+
+def _missing(contract: Contract, parsed: ParsedTable) -> set[str]:
+    """Return the nullable numbers that some rows are missing, as the encoder reads them."""
+    return {
+        column.name
+        for column in contract.features
+        if column.nullable
+        and not column.is_category
+        and np.isnan(ColumnEncoder(column, encode=True).encode(parsed.column(column)).codes).any()
+    }
 
 
 def _merge(name: str, contract: Contract, source: TableFiles, profiles: list[_Profile]) -> _Profile:
@@ -168,6 +185,7 @@ def _merge(name: str, contract: Contract, source: TableFiles, profiles: list[_Pr
     for profile in profiles:
         total.rows += profile.rows
         total.churned += profile.churned
+        total.missing |= profile.missing
         total.left_out.update(profile.left_out)
         for column, counts in profile.levels.items():
             total.levels.setdefault(column, Counter()).update(counts)
@@ -177,6 +195,54 @@ def _merge(name: str, contract: Contract, source: TableFiles, profiles: list[_Pr
     joined = "".join(profile.digest for profile in profiles)
     total.digest = hashlib.sha256(joined.encode()).hexdigest()
     return total
+
+
+def _refuse_repeated(recipe: Recipe, contract: Contract, source: TableFiles, rows: int) -> None:
+    """Refuse customers with several rows, in one file or in several.
+
+    Hashes of 64 bits are compared, a range of them at a time. Among 50 million customers two
+    different ones have one hash with a probability of 7e-5.
+    """
+    passes = -(-rows // _MAX_HASHES)
+    repeated = 0
+    for number in range(passes):
+        parts = map_on_workers(
+            _hash_customers,
+            source.files,
+            contract,
+            recipe.leave_out,
+            (number, passes),
+            what=f"comparing the customers of {len(source.files)} files",
+        )
+        hashes = np.concatenate(parts)
+        hashes.sort()
+        repeated += int(np.count_nonzero(hashes[1:] == hashes[:-1]))
+    if not repeated:
+        return
+    if contract.as_of is None:
+        entity = contract.entity
+        raise DataError(recipe.name, [Violation(entity.name, "unique", repeated, (), entity.type)])
+    raise RecipeError(
+        f"recipe '{recipe.name}': column '{contract.entity.name}' repeats a customer in "
+        f"{repeated:,} row{'' if repeated == 1 else 's'}, and weights of customers with several "
+        'dates need the whole table: keep one date per customer, or train with engine="local"'
+    )
+
+
+def _hash_customers(
+    file: Source, contract: Contract, leave_out: tuple[Any, ...], share: tuple[int, int]
+) -> NDArray[np.uint64]:
+    """Hash the customers of a file, and return the hashes of one share: its number of how many."""
+    number, shares = share
+    columns = [contract.entity.name]
+    if contract.label is not None and leave_out:
+        columns.append(contract.label.name)
+    selected = [np.empty(0, dtype=np.uint64)]
+    for table in _read(file, contract, leave_out, Counter(), columns):
+        # Without the date among its columns, hashes are of customers alone.
+        hashes = hash_keys(contract, table)
+        selected.append(hashes[hashes % np.uint64(shares) == number])
+    return np.concatenate(selected)
 
 
 def _sample_rows(recipe: Recipe, total: _Profile) -> float:
@@ -204,9 +270,13 @@ def _draw(file: Source, contract: Contract, leave_out: tuple[Any, ...], share: f
 
 
 def _read(
-    file: Source, contract: Contract, leave_out: tuple[Any, ...], left_out: Counter[str]
+    file: Source,
+    contract: Contract,
+    leave_out: tuple[Any, ...],
+    left_out: Counter[str],
+    columns: list[str] | None = None,
 ) -> Iterator[pa.Table]:
-    for batch in file.batches():
+    for batch in file.batches(columns):
         table = batch
         if contract.as_of is not None:
             table = normalize_dates(table, contract.as_of)

@@ -31,7 +31,7 @@ from churnkit.timeline import build, repeat_weights
 from churnkit.timeline.data_coverage import first_timestamps, longest_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -190,7 +190,13 @@ def _build_snapshots(recipe: Recipe, timeline: Timeline, tables: Any) -> pa.Tabl
     return snapshots.filter(pc.is_valid(snapshots[timeline.label_name]))
 
 
-def prepare(recipe: Recipe, table: pa.Table, contract: Contract | None = None) -> TrainingData:
+def prepare(
+    recipe: Recipe,
+    table: pa.Table,
+    contract: Contract | None = None,
+    *,
+    missing: Collection[str] = (),
+) -> TrainingData:
     """Validate, split and encode a training table.
 
     Parameters
@@ -201,6 +207,8 @@ def prepare(recipe: Recipe, table: pa.Table, contract: Contract | None = None) -
         Its table, or a sample of it.
     contract
         With the categories of the whole table; by default they are learned from `table`.
+    missing
+        Features that some rows of the whole table are missing, if `table` is a sample.
 
     Raises
     ------
@@ -237,7 +245,7 @@ def prepare(recipe: Recipe, table: pa.Table, contract: Contract | None = None) -
     # Categories and fills do not depend on labels, so the test customers' may be learned.
     contract = learn_levels(contract, parsed)
     features = TableEncoder(contract).encode(parsed).features
-    contract = _learn_fills(contract, features)
+    contract = _learn_fills(contract, features, missing)
     dates = _repeat_dates(recipe, contract, customers)
 
     def part(rows: NDArray[np.bool_]) -> Part:
@@ -263,7 +271,9 @@ def prepare(recipe: Recipe, table: pa.Table, contract: Contract | None = None) -
     )
 
 
-def _learn_fills(contract: Contract, features: NDArray[np.float64]) -> Contract:
+def _learn_fills(
+    contract: Contract, features: NDArray[np.float64], missing: Collection[str]
+) -> Contract:
     """Learn a typical value of each nullable number that no row is missing.
 
     Trees send missing values to one side of each split by what they learned from missing values,
@@ -272,7 +282,10 @@ def _learn_fills(contract: Contract, features: NDArray[np.float64]) -> Contract:
     fills = {
         column.name: _typical(features[:, index])
         for index, column in enumerate(contract.features)
-        if column.nullable and not column.is_category and not np.isnan(features[:, index]).any()
+        if column.nullable
+        and not column.is_category
+        and column.name not in missing
+        and not np.isnan(features[:, index]).any()
     }
     columns = (replace(c, fill=fills[c.name]) if c.name in fills else c for c in contract.columns)
     return replace(contract, columns=tuple(columns)) if fills else contract

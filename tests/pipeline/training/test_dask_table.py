@@ -10,12 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.base import clone
 
-from churnkit.contracts import Schema, entity, feature, label
+from churnkit.contracts import Schema, as_of, entity, feature, label
 from churnkit.errors import DataError, RecipeError
 from churnkit.models import ChurnClassifier, LightGBMTrees
 from churnkit.pipeline import Recipe
+from churnkit.pipeline.training import dask_table
 from churnkit.pipeline.training.dask_table import open_for_workers, prepare_on_workers
 from churnkit.pipeline.training.fit import fit
+from churnkit.pipeline.training.holdout_split import Split
 
 FILES, ROWS = 6, 1_000
 MODEL = ChurnClassifier(
@@ -146,12 +148,99 @@ def test_a_violation_is_told_with_its_file_rule_and_count(cluster, tmp_path):
     assert "column 'age' breaks not_null in 2 rows (rows 3, 7)" in message
 
 
+@pytest.fixture
+def in_process(monkeypatch):
+    """Run the tasks of workers in this process."""
+
+    def apply(function, parts, *arguments, what):
+        return [function(part, *arguments) for part in parts]
+
+    monkeypatch.setattr(dask_table, "map_on_workers", apply)
+
+
+@pytest.fixture
+def sample_of_half(monkeypatch):
+    monkeypatch.setattr(dask_table, "_sample_rows", lambda _, total: total.rows / 2)
+
+
+def unsampled(file):
+    """Return the first row of a file that is not in the sample of half of the customers."""
+    ids = members(file)["member"].to_pylist()
+    return int(np.flatnonzero(~Split(test=0.5, salt="sample").is_test(ids))[0])
+
+
+@pytest.mark.parametrize("at_once", [2**25, 1_000])
+@pytest.mark.parametrize("number", [1, 700])
+def test_customers_with_several_rows_are_refused_with_their_count(
+    in_process, tmp_path, monkeypatch, number, at_once
+):
+    monkeypatch.setattr(dask_table, "_MAX_HASHES", at_once)
+    folder = write(tmp_path / "gym")
+    repeated = members(2).slice(unsampled(2), number)
+    pq.write_table(repeated, folder / "part-9.parquet")
+    rows = "1 row" if number == 1 else f"{len(repeated)} rows"
+    with pytest.raises(DataError, match=f"'member' breaks unique in {rows}: keep one row"):
+        prepared(recipe_of(folder), tmp_path)
+
+
+def test_one_customer_that_the_sample_does_not_have_is_refused(
+    in_process, sample_of_half, tmp_path
+):
+    folder = write(tmp_path / "gym")
+    pq.write_table(members(2).slice(unsampled(2), 1), folder / "part-9.parquet")
+    with pytest.raises(DataError, match="'member' breaks unique in 1 row: keep"):
+        prepared(recipe_of(folder), tmp_path)
+
+
+def test_customers_with_several_dates_are_refused_with_the_number_of_rows(in_process, tmp_path):
+    def dated(day):
+        return lambda _, table: table.append_column("day", pa.array([day] * len(table)))
+
+    class Dated(Gym):
+        """Members at a date."""
+
+        day: str = as_of()
+
+    folder = write(tmp_path / "gym", dated("2026-01-01"))
+    later = dated("2026-04-01")(0, members(3)).slice(unsampled(3), 2)
+    pq.write_table(later, folder / "part-9.parquet")
+    with pytest.raises(RecipeError, match=r"'member' repeats a customer in 2 rows.*one date per"):
+        prepared(recipe_of(folder, schema=Dated), tmp_path)
+
+
+def test_a_column_that_only_unsampled_rows_are_missing_gets_no_fill(
+    in_process, sample_of_half, tmp_path
+):
+    row = unsampled(4)
+
+    def fill_all_but_one(file, table):
+        visits = np.nan_to_num(table["visits"].to_numpy(), nan=4.0)
+        if file == 4:
+            visits[row] = np.nan
+        return table.set_column(2, "visits", pa.array(visits))
+
+    class Nullable(Gym):
+        """Members whose age may be missing, and never is."""
+
+        age: float = feature("Age", nullable=True)
+
+    recipe = recipe_of(write(tmp_path / "gym", fill_all_but_one), schema=Nullable)
+    data = prepared(recipe, tmp_path)
+    assert not np.isnan(data.full.X).any()
+    assert data.contract["visits"].fill is None
+    assert data.contract["age"].fill is not None
+    missing = [
+        np.isnan(rows.matrix).sum() for part in data.on_workers[1].parts for rows in part.read()
+    ]
+    assert sum(missing) == 1
+
+
 @pytest.mark.slow
-def test_customers_with_several_rows_are_refused(cluster, tmp_path):
+def test_workers_find_customers_with_several_rows(cluster, tmp_path):
     folder = write(tmp_path / "gym")
     pq.write_table(members(0), folder / "part-9.parquet")
     recipe = recipe_of(folder)
-    with pytest.raises(DataError, match="'member' breaks unique"):
+    with pytest.raises(DataError, match="'member' breaks unique in 1,000 rows"):
         prepared(recipe, tmp_path)
 
 
