@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ReportPages"]
 
-_CACHED_REPORTS: Final = 16
+_CACHED_PARTS: Final = 16
+# Each build holds its customers' rows and tables in memory; the full report waits for no other.
+_PARTS_AT_ONCE: Final = 2
 _FEWEST_CUSTOMERS: Final = 5
 # Without the customers who have left, the others would show no churn and seem to grow: a report on
 # a part of the customers has only what concerns today's.
@@ -34,8 +37,15 @@ _TABLES_OF_A_PART: Final = ("surveys", "tickets", "reviews")
 _WHOLE_SECTIONS: Final = frozenset({"scorecard"})
 
 
+# Locale, digest of the visible rows, and filters.
+_Key: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
+
+
 class ReportPages:
     """Reports by filter, cached.
+
+    The reports on all customers, one for each locale, are kept; of the others those that were
+    read last. Each is built once, while others are built or read.
 
     Parameters
     ----------
@@ -47,8 +57,11 @@ class ReportPages:
 
     def __init__(self, context: PageContext, embed: Embedder | None) -> None:
         self._context, self._embed = context, embed
-        self._reports: dict[tuple[str, str, tuple[tuple[str, str], ...]], str] = {}
+        self._full: dict[_Key, str] = {}
+        self._parts: dict[_Key, str] = {}
+        self._builds: dict[_Key, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._part_builds = threading.BoundedSemaphore(_PARTS_AT_ONCE)
 
     def show(self, request: Request, visitor: Visitor) -> Response:
         """Render the report for the filters of the address."""
@@ -76,15 +89,35 @@ class ReportPages:
         """
         rows = "" if visible is None else hashlib.sha256(np.packbits(visible).data).hexdigest()
         key = (active_locale().code, rows, tuple(sorted(selected.items())))
-        page = self._reports.get(key)
+        page = self._find(key)
         if page is not None:
             return page
         with self._lock:
-            if key not in self._reports:
-                while len(self._reports) >= _CACHED_REPORTS:
-                    del self._reports[next(iter(self._reports))]
-                self._reports[key] = self._build(selected, visible)
-            return self._reports[key]
+            build = self._builds.setdefault(key, threading.Lock())
+        with build:
+            page = self._find(key)
+            if page is None:
+                is_part = bool(selected) or visible is not None
+                try:
+                    with self._part_builds if is_part else nullcontext():
+                        page = self._build(selected, visible)
+                    self._keep(key, page, is_part=is_part)
+                finally:
+                    with self._lock:
+                        self._builds.pop(key, None)
+        return page
+
+    def _find(self, key: _Key) -> str | None:
+        with self._lock:
+            if key in self._parts:
+                self._parts[key] = self._parts.pop(key)
+            return self._full.get(key) or self._parts.get(key)
+
+    def _keep(self, key: _Key, page: str, *, is_part: bool) -> None:
+        with self._lock:
+            (self._parts if is_part else self._full)[key] = page
+            while len(self._parts) > _CACHED_PARTS:
+                del self._parts[next(iter(self._parts))]
 
     def _build(self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None) -> str:
         customers, history = self._context.customers, self._context.history
