@@ -38,6 +38,7 @@ _SEED = 0
 _TEMPLATES = ["schemas/demo.py", "training/demo.py"]
 _MARKER = "demo.json"
 _REQUEST_ROWS = 10
+_REPLY_SECONDS = 120
 _TOP_CUSTOMERS = 10
 
 
@@ -192,8 +193,14 @@ def _request_predictions(url: str, model: RetentionModel, file: Path) -> list[di
         headers={"Content-Type": "application/json"},
         method="POST",
     )
-    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310  (our own service)
-        answers: list[dict[str, Any]] = json.load(response)["predictions"]
+    try:
+        with urllib.request.urlopen(request, timeout=_REPLY_SECONDS) as response:  # noqa: S310  (our own service)
+            answers: list[dict[str, Any]] = json.load(response)["predictions"]
+    except OSError as error:
+        raise ChurnkitError(
+            f"the demo's service sent no predictions ({type(error).__name__}; limit "
+            f"{_REPLY_SECONDS} s): run the demo again when the machine is less busy"
+        ) from None
     return answers
 
 

@@ -74,6 +74,28 @@ def test_a_service_that_cannot_be_imported_is_told_with_its_last_lines(
         pack(bundle, name="gym", serving=own_serving)
 
 
+def test_a_build_that_takes_too_long_is_refused_with_the_way_to_allow_more(
+    bento_home, bundle, own_serving, monkeypatch
+):
+    def last_long(*_args, timeout, **_settings):
+        raise subprocess.TimeoutExpired("bentoml", timeout, output=b"locking\nunpacking")
+
+    monkeypatch.setenv("CHURNKIT_BUILD_SECONDS", "7.5")
+    monkeypatch.setattr(subprocess, "run", last_long)
+    (own_serving / "service.py").write_text("")
+    with pytest.raises(ChurnkitError, match=r"in 7\.5 s: .*set CHURNKIT_BUILD_SECONDS") as caught:
+        pack(bundle, name="gym", serving=own_serving)
+    assert str(caught.value).endswith("longer time:\nlocking\nunpacking")
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf"])
+def test_a_limit_of_builds_is_a_positive_number(bento_home, bundle, own_serving, monkeypatch, text):
+    monkeypatch.setenv("CHURNKIT_BUILD_SECONDS", text)
+    (own_serving / "service.py").write_text("")
+    with pytest.raises(ChurnkitError, match="CHURNKIT_BUILD_SECONDS must be a number"):
+        pack(bundle, name="gym", serving=own_serving)
+
+
 def test_a_folder_without_a_bentofile_is_refused(bento_home, bundle, tmp_path):
     with pytest.raises(ChurnkitError, match="bentofile"):
         pack(bundle, name="gym", serving=tmp_path)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import bentoml
 
@@ -19,9 +20,13 @@ from churnkit.server.bento.model_store import bento_name, store_model
 if TYPE_CHECKING:
     from churnkit.bundle import RetentionModel
 
-__all__ = ["pack", "quiet_environment"]
+__all__ = ["BUILD_SECONDS_VARIABLE", "pack", "quiet_environment"]
 
-_BUILD_SECONDS = 300
+BUILD_SECONDS_VARIABLE: Final = "CHURNKIT_BUILD_SECONDS"
+"""Environment variable with the time limit of a build, in seconds."""
+
+_BUILD_SECONDS = 600.0
+_MAX_BUILD_SECONDS = 86_400.0
 _TAIL_LINES = 15
 
 
@@ -53,7 +58,8 @@ def pack(
     BundleError
         If the bundle does not verify.
     ChurnkitError
-        If BentoML cannot build it; the message ends with BentoML's last lines.
+        If BentoML cannot build it, or not within `BUILD_SECONDS_VARIABLE` (600 seconds by
+        default); the message ends with BentoML's last lines.
     """
     folder = Path(serving)
     if not (folder / "bentofile.yaml").is_file():
@@ -93,19 +99,46 @@ def _build(folder: Path, tag: str, model_tag: str) -> None:
     """Build in a separate process: BentoML imports the service and changes the working folder."""
     name, _, version = tag.partition(":")
     command = [sys.executable, "-m", "bentoml", "build", "--name", name, "--version", version]
-    done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
-        [*command, "--output", "tag", "."],
-        # BentoML builds only from inside the service's folder.
-        cwd=folder,
-        env=quiet_environment(**{MODEL_SETTING: f"bento:{model_tag}"}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=_BUILD_SECONDS,
-        check=False,
-    )
+    seconds = _build_seconds()
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and arguments
+            [*command, "--output", "tag", "."],
+            # BentoML builds only from inside the service's folder.
+            cwd=folder,
+            env=quiet_environment(**{MODEL_SETTING: f"bento:{model_tag}"}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ChurnkitError(
+            f"BentoML did not build {tag} from {folder} in {seconds:g} s: run it again when the "
+            f"machine is less busy, or set {BUILD_SECONDS_VARIABLE} to a longer time"
+            f"{_last_lines(error.stdout)}"
+        ) from None
     # Another process may have built the same Bento meanwhile.
     if done.returncode != 0 and not _is_built(tag):
-        tail = "\n".join(done.stdout.splitlines()[-_TAIL_LINES:])
-        raise ChurnkitError(f"BentoML could not build {tag} from {folder}:\n{tail}")
+        raise ChurnkitError(
+            f"BentoML could not build {tag} from {folder}{_last_lines(done.stdout)}"
+        )
+
+
+def _build_seconds() -> float:
+    text = os.environ.get(BUILD_SECONDS_VARIABLE)
+    try:
+        seconds = float(text) if text else _BUILD_SECONDS
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 < seconds <= _MAX_BUILD_SECONDS:
+        raise ChurnkitError(
+            f"{BUILD_SECONDS_VARIABLE} must be a number of seconds above 0 and at most "
+            f"{_MAX_BUILD_SECONDS:g}"
+        )
+    return seconds
+
+
+def _last_lines(output: bytes | None) -> str:
+    lines = (output or b"").decode(errors="replace").splitlines()[-_TAIL_LINES:]
+    return ":\n" + "\n".join(lines) if lines else ""

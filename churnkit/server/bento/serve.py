@@ -198,7 +198,10 @@ def _await_ready(
         if _listens(process, port) and _is_ready(host, port, deadline - time.monotonic()):
             return
         time.sleep(_PROBE_SECONDS)
-    raise ChurnkitError(f"the service was not ready in {timeout_seconds:g} s:\n{_tail(log)}")
+    raise ChurnkitError(
+        f"the service was not ready in {timeout_seconds:g} s: start it again when the machine is "
+        f"less busy, or pass a longer timeout_seconds to serve():\n{_tail(log)}"
+    )
 
 
 def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
