@@ -64,6 +64,13 @@ def trained_sheet(model: RetentionModel) -> str | None:
     return sheet
 
 
+def _needs_contract(source: str) -> bool:
+    """Return True for a folder, and for a workbook of several sheets."""
+    from churnkit.core.io.raw_tables import has_sheets
+
+    return Path(source).is_dir() or has_sheets(source)
+
+
 @dataclass(frozen=True, slots=True)
 class CustomerInput:
     """Arguments that select customers.
@@ -96,7 +103,6 @@ class CustomerInput:
         from churnkit.core.io.raw_tables import (
             find_several,
             find_tables,
-            has_sheets,
             split_workbook,
         )
         from churnkit.core.io.table_sources import open_source
@@ -107,9 +113,9 @@ class CustomerInput:
                 raise ChurnkitError("raw tables need a date: add --as-of YYYY-MM-DD")
             if self.customers is None:
                 raise typer.BadParameter("name a file, or raw tables with --as-of and --table.")
-            # The columns of the contract choose the sheet.
-            is_open = self.sql is None and has_sheets(self.customers)
-            return None if is_open else open_source(self.customers, sql=self.sql)
+            # The contract chooses the sheet, and the customer's id of files that are joined.
+            is_later = self.sql is None and _needs_contract(self.customers)
+            return None if is_later else open_source(self.customers, sql=self.sql)
         if self.sql is not None:
             raise ChurnkitError("--sql and --as-of cannot be combined: raw tables are files")
         if self.customers is None:
@@ -186,12 +192,16 @@ class CustomerInput:
     def sheet(
         self, opened: Any, contract: Contract, purpose: Purpose, *, known: str | None = None
     ) -> Any:
-        """Open the sheet of a workbook with several; any other source is open already."""
-        from churnkit.core.io.table_sources import open_source
+        """Open a folder, or the sheet of a workbook; any other source is open already."""
+        from churnkit.core.io.table_sources import describe_join, open_source
 
         if opened is not None or self.customers is None:
             return opened
-        return open_source(name_sheet(self.customers, contract, purpose, known=known))
+        entity = contract.entity.name
+        if text := describe_join(self.customers, entity):
+            print_status(text)
+        sheet = name_sheet(self.customers, contract, purpose, known=known)
+        return open_source(sheet, entity=entity)
 
     @property
     def name(self) -> str:

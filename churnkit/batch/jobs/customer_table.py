@@ -89,7 +89,8 @@ def read_customers(
     ChurnkitError
         If a file cannot be read, or the output is the input or has an invalid name.
     """
-    opened = open_source(source) if isinstance(source, (str, Path)) else source
+    entity = contract.entity.name
+    opened = open_source(source, entity=entity) if isinstance(source, (str, Path)) else source
     if output is not None:
         target = parse_output(output)
         refuse_input(opened, target)

@@ -124,7 +124,8 @@ def score(
         If a file cannot be read or written, another process writes the same output, or the
         chunks to resume are of another source or model.
     """
-    opened = open_source(source) if isinstance(source, (str, Path)) else source
+    entity = model.contract.entity.name
+    opened = open_source(source, entity=entity) if isinstance(source, (str, Path)) else source
     aside = invalid_path(output)
     targets = parse_output(output), parse_output(aside)
     # A corrected file of invalid rows may itself be the source.

@@ -80,14 +80,14 @@ def monitor(
     earlier = None
     if labeled is not None:
         sheet = name_sheet(labeled, contract, "train", known=trained_sheet(loaded))
-        earlier = read_all(open_source(sheet), columns=columns)
+        earlier = read_all(open_source(sheet, entity=contract.entity.name), columns=columns)
     with (
         _current_customers(loaded, customers, tables, as_of, sql) as current,
         nullcontext() if journal is None else Journal.open(journal) as opened,
     ):
         report = check_model(
             loaded,
-            open_rows(open_source(current, sql=sql)),
+            open_rows(open_source(current, sql=sql, entity=contract.entity.name)),
             labeled=earlier,
             journal=opened,
             as_of=as_of,

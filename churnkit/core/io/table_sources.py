@@ -49,6 +49,7 @@ __all__ = [
     "Source",
     "TableFiles",
     "concatenate",
+    "describe_join",
     "is_pattern",
     "list_files",
     "local_parquet",
@@ -62,7 +63,9 @@ _PATTERN = re.compile(r"[*?\[]")
 _DATABASES = {"sqlite", "duckdb", "database"}
 
 
-def open_source(source: str | Path, *, sql: str | None = None) -> Source | Query:
+def open_source(
+    source: str | Path, *, sql: str | None = None, entity: str | None = None
+) -> Source | Query:
     """Open a table by its name.
 
     Parameters
@@ -76,6 +79,8 @@ def open_source(source: str | Path, *, sql: str | None = None) -> Source | Query
         ``"-"`` for standard input.
     sql
         A query, or the name of a table, for a database.
+    entity
+        The customer's id, by which files with one row per customer are joined; None joins none.
 
     Returns
     -------
@@ -96,9 +101,9 @@ def open_source(source: str | Path, *, sql: str | None = None) -> Source | Query
     if sql is not None:
         return _open_database_file(location, sql)
     if location.is_local:
-        return _open_path(location)
+        return _open_path(location, entity)
     if location.is_object_store:
-        return _open_objects(location)
+        return _open_objects(location, entity)
     if location.is_stream:
         return open_copy(read_standard_input(), "standard input", "standard input", None)
     label = mask_password(location.text).partition("?")[0]
@@ -115,13 +120,17 @@ def open_rows(source: Source | Query) -> Source:
 
 
 def read_table(
-    source: str | Path, *, columns: list[str] | None = None, sql: str | None = None
+    source: str | Path,
+    *,
+    columns: list[str] | None = None,
+    sql: str | None = None,
+    entity: str | None = None,
 ) -> pa.Table:
     """Read a whole table by its name.
 
     Parameters
     ----------
-    source, sql
+    source, sql, entity
         As in `open_source`.
     columns
         Columns to read, where the table has them; all if None.
@@ -136,7 +145,7 @@ def read_table(
     ChurnkitError
         If the table cannot be opened or read.
     """
-    return read_all(open_source(source, sql=sql), columns=columns)
+    return read_all(open_source(source, sql=sql, entity=entity), columns=columns)
 
 
 def read_all(source: Source | Query, *, columns: list[str] | None = None) -> pa.Table:
@@ -164,6 +173,18 @@ def read_all(source: Source | Query, *, columns: list[str] | None = None) -> pa.
         if not batches:
             return pa.table({column: pa.array([], pa.string()) for column in selected})
     return concatenate(batches)
+
+
+def describe_join(source: str | Path, entity: str | None) -> str:
+    """Describe how the files of a folder are joined by the customer's id; empty if they are not."""
+    folder = Path(source)
+    if entity is None or not folder.is_dir():
+        return ""
+    paths = list_files(folder)
+    if len(paths) < 2 or any(path.parent != folder for path in paths):
+        return ""
+    joined = find_customer_files([open_rows(open_file(path)) for path in paths], entity)
+    return "" if joined is None else str(joined)
 
 
 def local_parquet(source: Source | Query) -> Path:
@@ -229,12 +250,12 @@ def _open_database_file(location: Location, sql: str) -> Query:
     return Query(sql, location.text)
 
 
-def _open_path(location: Location) -> Source | Query:
+def _open_path(location: Location, entity: str | None) -> Source | Query:
     path = location.path
     if path.is_dir():
-        return _open_folder(path)
+        return _open_folder(path, entity)
     if is_pattern(path):
-        return _open_pattern(path)
+        return _open_pattern(path, entity)
     return open_file(path, location.part)
 
 
@@ -251,7 +272,7 @@ def is_pattern(source: str | Path) -> bool:
     return is_wild and location.is_local and not location.path.exists()
 
 
-def _open_folder(path: Path) -> Source:
+def _open_folder(path: Path, entity: str | None) -> Source:
     name = str(path)
     if (path / DELTA_LOG).is_dir():
         schema, read, version = open_delta(name, name=name)
@@ -259,7 +280,7 @@ def _open_folder(path: Path) -> Source:
     if is_iceberg(path):
         schema, read, version = open_iceberg(path, name=name)
         return BatchSource(name, tuple(schema.names), (), [["iceberg", name, version]], read)
-    return _open_files(name, list_files(path), path)
+    return _open_files(name, list_files(path), path, entity)
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -283,15 +304,15 @@ def list_files(folder: Path) -> list[Path]:
     )
 
 
-def _open_pattern(pattern: Path) -> Source:
+def _open_pattern(pattern: Path, entity: str | None) -> Source:
     """Open the files of a pattern, whose leading folders that exist are taken literally."""
     root = Path(pattern.anchor or ".")
     parts = list(pattern.parts[1:] if pattern.anchor else pattern.parts)
     while len(parts) > 1 and (root / parts[0]).is_dir():
         root /= parts.pop(0)
     files = sorted(file for file in root.glob("/".join(parts)) if file.is_file())
-    dates = file_dates([file.name for file in files])
-    return _open_files(str(pattern), files, root, dates)
+    dates = file_dates([file.name for file in files], pattern.name)
+    return _open_files(str(pattern), files, root, entity, dates)
 
 
 def _is_part(parts: Sequence[str]) -> bool:
@@ -301,7 +322,11 @@ def _is_part(parts: Sequence[str]) -> bool:
 
 
 def _open_files(
-    name: str, paths: list[Path], root: Path, dates: Sequence[dt.date] | None = None
+    name: str,
+    paths: list[Path],
+    root: Path,
+    entity: str | None,
+    dates: Sequence[dt.date] | None = None,
 ) -> Source:
     """Open files in order, with the dates in their names as a column if there are any."""
     folders = [file.relative_to(root).parts[:-1] for file in paths]
@@ -312,7 +337,7 @@ def _open_files(
             PartitionFile(file, ((FILE_DATE, pa.scalar(date.isoformat())),))
             for file, date in zip(opened, dates, strict=True)
         ]
-    return _join(name, opened, folders)
+    return _join(name, opened, folders, entity)
 
 
 def _refuse_copies(name: str, files: Sequence[str]) -> None:
@@ -329,7 +354,12 @@ def _refuse_copies(name: str, files: Sequence[str]) -> None:
         formats[stem] = file
 
 
-def _join(name: str, opened: Sequence[Source], folders: Sequence[Sequence[str]]) -> Source:
+def _join(
+    name: str,
+    opened: Sequence[Source],
+    folders: Sequence[Sequence[str]],
+    entity: str | None,
+) -> Source:
     """Join files of the same columns, with the partition columns of their folders."""
     if not opened:
         raise ChurnkitError(f"{name}: there is no {READABLE} file: name another folder")
@@ -338,10 +368,10 @@ def _join(name: str, opened: Sequence[Source], folders: Sequence[Sequence[str]])
         added = tuple(pair for pair in values.items() if pair[0] not in file.columns)
         files.append(PartitionFile(file, added) if added else file)
     first = files[0]
-    if not any(folders) and any(set(file.columns) != set(first.columns) for file in files):
-        joined = find_customer_files(files)
+    if entity is not None and not any(folders):
+        joined = find_customer_files(files, entity)
         if joined is not None:
-            return joined.join(name, files)
+            return joined.join(name)
     for file in files[1:]:
         missing = [column for column in first.columns if column not in file.columns]
         if len(missing) > len(first.columns) / 2:
@@ -362,7 +392,7 @@ def _join(name: str, opened: Sequence[Source], folders: Sequence[Sequence[str]])
     return TableFiles(name, tuple(files))
 
 
-def _open_objects(location: Location) -> Source | Query:
+def _open_objects(location: Location, entity: str | None) -> Source | Query:
     """Open a file, a prefix or a pattern of an object store."""
     url = location.text
     root, pattern = _split_pattern(url)
@@ -381,7 +411,7 @@ def _open_objects(location: Location) -> Source | Query:
     ]
     _refuse_copies(url, ["/".join(part) for _, part in chosen])
     opened = [open_rows(_open_object(file)) for file, _ in chosen]
-    return _join(url, opened, [part[:-1] for _, part in chosen])
+    return _join(url, opened, [part[:-1] for _, part in chosen], entity)
 
 
 def _split_pattern(url: str) -> tuple[str, tuple[str, ...]]:

@@ -13,11 +13,10 @@ import pyarrow.compute as pc
 from churnkit.contracts.parsing.arrow_columns import is_text_type, number_rows
 from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.validation.labels import encode_label
-from churnkit.core.io.customer_files import find_customer_files
 from churnkit.core.io.formats.excel import choose_sheets, describe_sheet
 from churnkit.core.io.formats.signature import kind_of
 from churnkit.core.io.locations import parse_location
-from churnkit.core.io.table_sources import list_files, open_rows, open_source, read_all
+from churnkit.core.io.table_sources import describe_join, open_rows, open_source, read_all
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column, refuse_unknown_column
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column, ignored
@@ -84,7 +83,7 @@ def draft_table(
     ChurnkitError
         If the file cannot be read or has no rows or no header, or an option is wrong.
     """
-    file = open_rows(open_source(path))
+    file = open_rows(open_source(path, entity=entity))
     table = read_all(file)
     if not table.num_rows:
         raise ChurnkitError(f"{path} has a header and no rows: name a file with customers")
@@ -104,7 +103,7 @@ def draft_table(
     key = _without_export_columns(find_row_key(columns, table, profiles), profiles)
     reading = (
         ("file", _describe_file(path, file, table)),
-        *_describe_join(path),
+        *(("joined", text) for text in [describe_join(path, entity)] if text),
         ("rows", _describe_rows(key)),
         *_describe_columns(key.columns, key.kept, profiles),
     )
@@ -233,17 +232,6 @@ def _describe_file(path: Path, file: Source, table: pa.Table) -> str:
             remark = " (as stated; state it for train and score too)"
         parts += [f"{file.dialect}{remark}", *file.dialect.notes]
     return "; ".join([*parts, *_describe_sheets(path)])
-
-
-def _describe_join(path: Path) -> list[tuple[str, str]]:
-    """Describe how the files of a folder are joined, if they are."""
-    if not path.is_dir():
-        return []
-    files = [open_rows(open_source(file)) for file in list_files(path)]
-    if len({frozenset(file.columns) for file in files}) < 2:
-        return []
-    joined = find_customer_files(files)
-    return [] if joined is None else [("joined", str(joined))]
 
 
 def _describe_sheets(path: Path) -> list[str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.io.customer_files import find_customer_files
 from churnkit.core.io.formats.file_names import FILE_DATE
 from churnkit.core.io.formats.signature import OLD_WORKBOOK
 from churnkit.core.io.locations import relative_location
@@ -27,6 +26,7 @@ from churnkit.pipeline.checks.leakage import feature_aucs
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.from_table import draft_table
+from churnkit.pipeline.scaffold.keys.customer_files import choose_join_key, find_join_keys
 from churnkit.pipeline.scaffold.keys.label_column import names_reason
 from churnkit.pipeline.scaffold.leakage.export_columns import describe_predictor
 from churnkit.pipeline.scaffold.project_files import (
@@ -117,7 +117,8 @@ def create_project(
             sources, tables = list(tables.values()), None
     joined = None if tables is None else _joined_folder(tables, sources, entity)
     if joined is not None:
-        sources, tables = [joined], None
+        (folder_of_files, entity), tables = joined, None
+        sources = [folder_of_files]
     if tables is not None:
         return _create_with_timeline(
             folder,
@@ -160,15 +161,16 @@ def create_project(
 
 def _joined_folder(
     tables: Mapping[str, Path], sources: Sequence[Path], entity: str | None
-) -> Path | None:
-    """Return the folder of files with one row per customer that can be joined, if there is one."""
+) -> tuple[Path, str] | None:
+    """Return the folder of files with one row per customer, and the id that joins them, if there is one."""
     folder = sources[0] if len(sources) == 1 else sources[0].parent
     files = [path for path in tables.values() if path.is_file()]
     if not folder.is_dir() or sorted(files) != list_files(folder) or len(files) < 2:
         return None
-    if find_customer_files([open_rows(open_source(path)) for path in files]) is None:
+    keys = find_join_keys([open_rows(open_source(path)) for path in sorted(files)], entity)
+    if not keys or not are_joinable(read_raw_tables(tables, entity=entity)):
         return None
-    return folder if are_joinable(read_raw_tables(tables, entity=entity)) else None
+    return folder, choose_join_key(keys)
 
 
 def _is_series(source: Path, entity: str | None) -> bool:

@@ -58,7 +58,8 @@ def open_for_workers(recipe: Recipe, root: Path) -> TableFiles | None:
     """Open the table of a recipe if workers can read it: ``engine="dask"``, Parquet files."""
     if callable(recipe.data) or getattr(recipe.model, "engine", "local") != "dask":
         return None
-    source = open_source(resolve_location(recipe.data, root))
+    entity = Contract.from_schema(recipe.schema).entity
+    source = open_source(resolve_location(recipe.data, root), entity=entity.name)
     if isinstance(source, TableFiles) and all(map(_is_parquet, source.files)):
         return source
     return None

@@ -159,7 +159,8 @@ def read_training_table(recipe: Recipe, root: Path) -> pa.Table:
         If the file is missing or cannot be read.
     """
     if not callable(recipe.data):
-        return read_table(resolve_location(recipe.data, root))
+        entity = Contract.from_schema(recipe.schema).entity
+        return read_table(resolve_location(recipe.data, root), entity=entity.name)
     try:
         table = recipe.data()
     except ChurnkitError:

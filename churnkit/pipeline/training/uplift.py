@@ -179,7 +179,7 @@ def _rows(
     if callable(source):
         table = as_arrow(source(), name=recipe.name)
         return table, 0
-    table = read_table(resolve_location(source, root))
+    table = read_table(resolve_location(source, root), entity=contract.entity.name)
     return table, 0
 
 

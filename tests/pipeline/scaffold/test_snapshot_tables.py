@@ -129,6 +129,14 @@ def test_files_of_different_customers_are_one_table(tmp_path):
     assert ("rows", "one row per customer") in draft.reading
 
 
+def test_a_single_file_of_a_pattern_has_the_date_of_its_name(tmp_path):
+    write(tmp_path / "in", exports("flag")[:1], lambda month: f"{month:%Y_%m}", MONTHS[:1])
+    table = read_table(tmp_path / "in" / "customers_[0-9]*.csv")
+    assert set(table["file_date"].to_pylist()) == {"2024-02-29"}
+    named = read_table(tmp_path / "in" / "customers_2024_02*.csv")
+    assert "file_date" not in named.column_names
+
+
 def test_files_of_a_pattern_have_the_date_of_their_names(tmp_path):
     for name in ("crm_2024-02-01.csv", "crm_2024-01-01.csv"):
         (tmp_path / name).write_text("id\n1\n", encoding="utf-8")

@@ -96,19 +96,24 @@ def common_stem(pattern: str) -> str:
     return _WILDCARDS.sub("_", stem).strip("_") or "rows"
 
 
-def file_dates(names: Sequence[str]) -> list[dt.date] | None:
+def file_dates(names: Sequence[str], pattern: str = "") -> list[dt.date] | None:
     """Return the dates of which the names of files differ; the last day of a month without a day.
 
-    None if a name has no date or several, or two names have the same.
+    None if a name has no date or several, or two names have the same. A single file has its date
+    where a pattern has a wildcard for it.
 
     Examples
     --------
     >>> [str(date) for date in file_dates(["crm_2024-01.csv", "crm_20240229.csv"]) or ()]
     ['2024-01-31', '2024-02-29']
     >>> file_dates(["sales_2015.csv", "sales_2016.csv"])
+    >>> [str(date) for date in file_dates(["crm_2024_03.csv"], "crm_[0-9]*.csv") or ()]
+    ['2024-03-31']
     """
     found = [list(_DATE.finditer(table_stem(name))) for name in names]
-    if len(names) < 2 or any(len(matches) != 1 for matches in found):
+    if not names or any(len(matches) != 1 for matches in found):
+        return None
+    if len(names) == 1 and (not pattern or found[0][0].group() in pattern):
         return None
     try:
         dates = [_to_date(match) for (match,) in found]
