@@ -142,7 +142,8 @@ def report(
         from churnkit.report.mlflow import log_report
 
         print_status(f"logged to MLflow as run {log_report(page, project)}")
-    _print_sections(page, as_json=as_json)
+    with use_locale(page.locale):
+        _print_sections(page, as_json=as_json)
     print_next(f"open {output}" + ("" if output.suffix.lower() == ".pdf" else " in a browser"))
 
 
@@ -171,12 +172,17 @@ def _send(page: Report, name: str, sources: Path, link: str) -> None:
 
 
 def _print_sections(page: Report, *, as_json: bool) -> None:
+    from churnkit.core.translation import _, format_day
+
+    title = page.title
+    if page.as_of:
+        title = _("{title}, as of {as_of}", title=title, as_of=format_day(page.as_of))
     print_result(
         page.summary,
-        f"{page.title}{f', as of {page.as_of}' if page.as_of else ''}",
-        ("Section", "Finding"),
+        title,
+        (_("Section"), _("Finding")),
         [
-            (section.title, section.lead or "see the page")
+            (section.title, section.lead or _("see the page"))
             for section in page.sections
             if not section.is_missing
         ],
@@ -185,8 +191,11 @@ def _print_sections(page: Report, *, as_json: bool) -> None:
     missing = [section.title for section in page.sections if section.is_missing]
     if missing and not as_json:
         print_status(
-            f"sections without data: {', '.join(missing)}; the page lists the tables they need. Add "
-            "them with: churnkit report --table subscriptions=FILE --table surveys=FILE"
+            _(
+                "sections without data: {sections}; the page lists the tables they need. Add them "
+                "with: churnkit report --table subscriptions=FILE --table surveys=FILE",
+                sections=", ".join(missing),
+            )
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from churnkit.cli.output import print_status
+from churnkit.core.translation import _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,17 +38,20 @@ def read_training_rows(
     if not file.is_file():
         return None, {}, ""
     recipe = load_recipe(file)
-    source = "its recipe's tables" if callable(recipe.data) else str(recipe.data)
-    print_status(f"no customers named: the report uses the training data ({source})")
+    source = _("its recipe's tables") if callable(recipe.data) else str(recipe.data)
+    print_status(
+        _("no customers named: the report uses the training data ({source})", source=source)
+    )
     rows = _latest_rows(read_training_table(recipe, project.root), model)
     tables = {}
     if recipe.timeline is not None and callable(recipe.data):
         raw = recipe.data()
         tables = {name: raw[name] for name in LAYOUTS if name in raw}
-    note = (
-        f"This report uses the training data ({source}), which the model has learned from: its "
+    note = _(
+        "This report uses the training data ({source}), which the model has learned from: its "
         "scores are closer to the outcome there than for new customers. To report on current "
-        "customers, name their file: churnkit report customers.csv"
+        "customers, name their file: churnkit report customers.csv",
+        source=source,
     )
     return rows, tables, note
 

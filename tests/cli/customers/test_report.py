@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -106,6 +107,27 @@ def test_a_report_without_a_customer_who_remains_is_refused(
     code, _, err = churnkit("report", "left.csv", folder=shop_copy.root)
     assert code == 1
     assert "all 60 customers have left by column 'churned'" in err
+
+
+def test_a_german_report_of_the_training_data_is_german_on_the_page_and_in_the_terminal(
+    churnkit, shop_copy
+):
+    pytest.importorskip("babel", reason="the extra 'report' is not installed")
+    (shop_copy.root / "customers.csv").rename(shop_copy.root / "training.csv")
+    recipe = shop_copy.root / "training" / "shop.py"
+    recipe.write_text(recipe.read_text().replace('"customers.csv"', '"training.csv"'))
+    code, out, err = churnkit("report", "--locale", "de", folder=shop_copy.root)
+    assert code == 0, err
+    assert re.search(r"Abschnitt\W+Ergebnis", out)
+    assert "see the page" not in out
+    assert "Der Bericht nutzt die Trainingsdaten (training.csv)" in err
+    assert "Abschnitte ohne Daten: Umsatz" in err
+    page = (shop_copy.root / "report.html").read_text()
+    assert "aus denen das Modell gelernt hat" in page
+    assert "von 500 Kunden sind laut Spalte churned abgewandert" in page
+    assert "subscriptions=DATEI: Kunde, Beginn, Ende, Monatsumsatz" in page
+    for english in ("=FILE", "customer,", "This report", "churned,"):
+        assert english not in page
 
 
 def test_tables_alone_make_a_report_where_there_is_no_model(churnkit, tmp_path, raw):
