@@ -137,6 +137,22 @@ class TestSplit:
         _, tested = Split(dates=1).sides(held_out, dates, left=left, mature_days=31)
         assert len(np.unique(dates[tested])) == 1
 
+    def test_a_churner_at_several_tested_dates_counts_once(self):
+        # The same 100 customers at ten dates: 40 churned, 20 of them are held out.
+        dates = np.repeat(np.arange("2025-01", "2025-11", dtype="M8[M]").astype("M8[D]"), 100)
+        customers = np.tile(np.arange(100), 10)
+        left = (customers % 5 < 2).astype(np.int8)
+        held_out = customers % 2 == 0
+        _, by_rows = Split().sides(held_out, dates, left=left, mature_days=31)
+        learned, tested = Split().sides(
+            held_out, dates, left=left, mature_days=31, customers=customers
+        )
+        assert len(np.unique(dates[by_rows])) > 1
+        # Three times the 20 tested churners are not in the other half, which has 20.
+        assert len(np.unique(dates[tested])) == 1
+        assert len(set(customers[tested & (left == 1)].tolist())) == 20
+        assert len(set(customers[learned & (left == 1)].tolist())) == 20
+
     def test_enough_remains_to_learn_from(self):
         dates = np.repeat(np.arange("2025-01", "2025-05", dtype="M8[M]").astype("M8[D]"), 10)
         held_out, left = np.tile([True, False], 20), np.tile([1, 1, 0, 0, 0], 8)

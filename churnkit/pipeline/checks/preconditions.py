@@ -97,10 +97,10 @@ class Needs:
         for name, rows, minimum in parts:
             outcome, share = left[rows], max(float(rows.mean()), 1.0 / len(rows))
             ids = np.arange(len(outcome)) if customers is None else customers[rows]
-            total = len(np.unique(ids))
             for kind, churned in (("left", 1), ("stayed", 0)):
-                if int((outcome == churned).sum()) < minimum:
-                    count = len(np.unique(ids[outcome == churned]))
+                count = len(np.unique(ids[outcome == churned]))
+                if count < minimum:
+                    total = len(np.unique(ids))
                     raise PreconditionError(
                         f"recipe '{recipe}': {count} of the {total:,} {name} customers {kind}; "
                         f"at least {minimum} are needed: "
@@ -201,7 +201,7 @@ def _size_advice(
     needed = math.ceil(1.5 * minimum / (rate * share))
     if customers is not None:
         return (
-            f"the tables have {len(np.unique(customers)):,} customers at the snapshots; use a longer "
+            f"the data has {len(np.unique(customers)):,} customers, each counted once; use a longer "
             "period, a longer horizon or more customers"
         )
     return (

@@ -235,7 +235,8 @@ def prepare(
     ids = customer_ids(table, contract.entity.name)
     customers = np.array(ids)
     rows = split_rows(recipe, contract, table, ids, labels)
-    repeated = customers if recipe.timeline is not None else None
+    is_repeated = recipe.timeline is not None or len(set(ids)) < len(ids)
+    repeated = customers if is_repeated else None
     # Survival and causes are tested on the first fold alone.
     is_first = rows.folds is None or recipe.lifetime is not None or contract.cause is not None
     is_tested = rows.test if is_first else rows.is_tested

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from churnkit.contracts.contract import Contract
@@ -71,7 +71,7 @@ def split_rows(
     One fold is tested where the model or the size of the table require it: the settings are
     searched (`Tuning`) or compared on folds of the caller, which the folds of the test would have
     to be nested in; or the table has more than 100,000 rows. So it is where candidates are
-    compared forward in time, and the first fold has 100 rows of either outcome.
+    compared forward in time, and the first fold has 100 customers of either outcome.
 
     Parameters
     ----------
@@ -85,16 +85,25 @@ def split_rows(
     held_out = recipe.split.is_test(customers)
     folds = recipe.split.folds(customers) if _may_cross(recipe, len(customers)) else None
     all_rows = np.ones(len(customers), dtype=np.bool_)
+    # Numbers in place of ids: a customer with several rows counts once.
+    codes: NDArray[Any] = pa.array(customers).dictionary_encode().indices.to_numpy()
     timeline = recipe.timeline
     if timeline is None or timeline.label is None or not is_tested_forward(recipe):
         sides = TestRows(~held_out, held_out, folds, all_rows, all_rows)
     else:
         dates: NDArray[np.datetime64] = np.asarray(table[timeline.as_of].cast("timestamp[us]"))
         mature_days = timeline.label.mature_days
-        train, test = recipe.split.sides(held_out, dates, left=left, mature_days=mature_days)
-        if folds is not None and not _is_enough(left[test]):
+        train, test = recipe.split.sides(
+            held_out, dates, left=left, mature_days=mature_days, customers=codes
+        )
+        if folds is not None and not _is_enough(left[test], codes[test]):
             train, test = recipe.split.sides(
-                held_out, dates, left=left, mature_days=mature_days, is_crossed=True
+                held_out,
+                dates,
+                left=left,
+                mature_days=mature_days,
+                customers=codes,
+                is_crossed=True,
             )
         first = dates[test].min() if test.any() else dates.max()
         is_learned = dates + np.timedelta64(mature_days, "D") <= first
@@ -103,7 +112,7 @@ def split_rows(
         return replace(sides, folds=None)
     if not _is_forward(recipe, contract, table):
         return sides
-    folds = None if _is_enough(left[sides.test]) else folds
+    folds = None if _is_enough(left[sides.test], codes[sides.test]) else folds
     return replace(sides, folds=folds, is_reselected=True)
 
 
@@ -120,9 +129,9 @@ def _may_cross(recipe: Recipe, rows: int) -> bool:
     return settings.get("tuning") is None and isinstance(settings.get("cv", 5), int)
 
 
-def _is_enough(left: NDArray[np.int8]) -> bool:
-    churners = int(left.sum())
-    return min(churners, len(left) - churners) >= _ENOUGH_CHURNERS
+def _is_enough(left: NDArray[np.int8], customers: NDArray[Any]) -> bool:
+    rarer = min(len(np.unique(customers[left == outcome])) for outcome in (0, 1))
+    return rarer >= _ENOUGH_CHURNERS
 
 
 def _is_forward(recipe: Recipe, contract: Contract, table: pa.Table) -> bool:

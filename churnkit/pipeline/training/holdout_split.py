@@ -48,9 +48,9 @@ class Split:
     dates
         With a timeline, the number of last dates that are tested. The other customers are
         learned from at earlier dates whose outcome was known by then. 0 trains and tests at all
-        dates. By default the last date is tested, and dates before it until 50 churners are in
-        the test (100 if all folds are tested), as long as three times as many as in the test of
-        one fold remain for training.
+        dates. By default the last date is tested, and dates before it until 50 customers who churned
+        are in the test (100 if all folds are tested), as long as three times as many as in the
+        test of one fold remain for training.
 
     Raises
     ------
@@ -117,6 +117,7 @@ class Split:
         *,
         left: NDArray[np.int8],
         mature_days: int,
+        customers: NDArray[Any] | None = None,
         is_crossed: bool = False,
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Split rows with dates by customer and forward in time.
@@ -131,6 +132,9 @@ class Split:
             1 for customers who churned, shape (n,).
         mature_days
             Days from a row's date until its outcome is known: gap, horizon and grace.
+        customers
+            Customer of each row, shape (n,); None if each has one row. Churners are counted as
+            distinct customers.
         is_crossed
             True if the other folds are tested too, so that fewer dates have enough churners.
 
@@ -165,13 +169,18 @@ class Split:
             )
         if self.dates is not None:
             return sides
+        ids = np.arange(len(left)) if customers is None else customers
+
+        def count_churners(rows: NDArray[np.bool_]) -> int:
+            return len(np.unique(ids[rows & (left == 1)]))
+
         enough = _CROSSED_CHURNERS if is_crossed else _TEST_CHURNERS
         for earlier in moments[-2::-1]:
-            if left[as_of >= first if is_crossed else sides[1]].sum() >= enough:
+            if count_churners(as_of >= first if is_crossed else sides[1]) >= enough:
                 break
             train, test = _split_at(held_out, as_of, earlier, mature_days)
-            needed = _TRAIN_CHURNERS_PER_TEST_CHURNER * max(left[test].sum(), 1)
-            if left[train].sum() < needed:
+            needed = _TRAIN_CHURNERS_PER_TEST_CHURNER * max(count_churners(test), 1)
+            if count_churners(train) < needed:
                 break
             sides, first = (train, test), earlier
         return sides

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +54,19 @@ class TestFew:
 
     def test_a_recipe_may_settle_for_less(self):
         Needs(churners=10, test_churners=2).refuse_few("shop", *outcomes(1000, 20))
+
+    def test_rows_of_one_churner_count_once(self):
+        # 10 churners at three snapshots each are 30 rows; Counter counts the customers.
+        churners = [f"c{number}" for number in range(10)] * 3
+        customers = np.array([*churners, *(f"s{number}" for number in range(270))])
+        left = np.r_[np.ones(30, dtype=np.int8), np.zeros(270, dtype=np.int8)]
+        assert len(Counter(churners)) == 10
+        every = np.ones(300, dtype=bool)
+        with pytest.raises(
+            PreconditionError, match="10 of the 280 training customers left; at least 25"
+        ):
+            Needs().refuse_few("shop", left, every, every, customers)
+        Needs(churners=10).refuse_few("shop", left, every, every, customers)
 
     def test_three_customers_are_refused(self):
         with pytest.raises(ChurnkitError, match="at least 25"):

@@ -24,7 +24,8 @@ from churnkit.pipeline import Recipe
 from churnkit.pipeline.training import holdout_folds
 from churnkit.pipeline.training.dataset import prepare
 from churnkit.pipeline.training.fit import fit
-from churnkit.pipeline.training.holdout_folds import split_rows
+from churnkit.pipeline.training.holdout_folds import is_tested_forward, split_rows
+from churnkit.pipeline.training.holdout_split import Split
 from churnkit.timeline import ActiveWithin, Count, InactivityChurn, Snapshots, Table, Timeline
 
 CUSTOMERS = 400
@@ -200,3 +201,30 @@ def test_the_announced_cost_counts_the_comparison_of_each_fold(monkeypatch):
     assert sentences[0] == str(announced[0])
     total = sum(each.cpu_seconds for each in expected)
     assert 0.9 * total < announced[0].cpu_seconds - 10 < 1.5 * total
+
+
+def test_one_fold_is_enough_only_with_the_customers_of_either_outcome(monkeypatch):
+    # Each customer of the first fold who churned did so at three dates.
+    table = dated(3)
+    ids = table["member_id"].to_pylist()
+    left = (np.tile(np.arange(CUSTOMERS), 3) % 4 == 0).astype(np.int8)
+    recipe = replace(RECIPE, schema=Dated)
+    first = recipe.split.folds(ids) == 0
+    churners = {customer for customer, at, one in zip(ids, first, left, strict=True) if at and one}
+    assert left[first].sum() == 3 * len(churners)
+    for enough, is_crossed in ((len(churners), False), (len(churners) + 1, True)):
+        monkeypatch.setattr(holdout_folds, "_ENOUGH_CHURNERS", enough)
+        rows = split_rows(recipe, Contract.from_schema(Dated), table, ids, left)
+        assert (rows.folds is not None) == is_crossed
+
+
+def test_dates_without_a_timeline_are_trained_and_tested_at_all_dates():
+    table = dated(3)
+    ids, left = table["member_id"].to_pylist(), np.asarray(table["left"]).astype(np.int8)
+    recipe = replace(RECIPE, schema=Dated)
+    rows = split_rows(recipe, Contract.from_schema(Dated), table, ids, left)
+    assert rows.is_tested.all()
+    assert rows.is_learned.all()
+    assert not is_tested_forward(recipe)
+    assert is_tested_forward(FORWARD)
+    assert not is_tested_forward(replace(FORWARD, split=Split(dates=0)))
