@@ -2,7 +2,8 @@
 
 The registered model is fitted on all rows. It is evaluated by models fitted without the customers
 of a test fold, one per fold: of the same settings, or, where candidates are compared forward in
-time, of settings selected without these customers too.
+time, of settings selected without these customers too. With a timeline they are tested at later
+dates than they were fitted to; other tables with dates are tested at all dates.
 """
 
 from __future__ import annotations
