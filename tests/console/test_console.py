@@ -232,6 +232,9 @@ def test_the_page_offers_only_verdicts_that_the_journal_accepts(
     assert f"{labels[first]} by ann: known" in page
     assert ('name="verdict"' in page) == (first == "approve")
     if first == "approve":
+        # Another approval would change nothing.
+        assert 'value="reject"' in page
+        assert 'value="approve"' not in page
         second = form_of(browser, customer) | {"by": "bo", "why": "called", "verdict": "reject"}
         assert browser.post("/verdicts", data=second).status_code == 200
         assert [row["verdict"] for row in verdicts(journal)].count("reject") == 1
