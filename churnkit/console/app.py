@@ -172,8 +172,12 @@ class ConsoleApp:
         except ImportError:
             raise MissingExtraError("console", "starlette") from None
 
-        def not_found(_request: Request, error: Exception) -> Response:
-            return self._pages.error(getattr(error, "status_code", 404), _("Page not found."))
+        def not_found(request: Request, error: Exception) -> Response:
+            status, message = getattr(error, "status_code", 404), _("Page not found.")
+            visitor = self._auth.visitor(request)
+            if visitor is None:
+                return self._pages.error(status, message)
+            return self._context.error(request, visitor, status, message)
 
         def server_error(request: Request, _error: Exception) -> Response:
             with use_locale(visitor_locale(request, self._locale)):
@@ -244,7 +248,7 @@ class ConsoleApp:
             try:
                 return page(request, visitor)
             except ChurnkitError as error:
-                return self._pages.error(400, str(error))
+                return self._context.error(request, visitor, 400, str(error))
 
         return handle
 
@@ -292,7 +296,7 @@ class ConsoleApp:
                 role=_(role),
                 own=_(visitor.role),
             )
-            return visitor, form, self._pages.error(403, message)
+            return visitor, form, self._context.error(request, visitor, 403, message)
         if not form.fields.get("form_id"):
             return visitor, form, self._pages.error(400, _(_INVALID_FORM))
         return visitor, form, None
@@ -316,29 +320,34 @@ class ConsoleApp:
         try:
             address = handle(self._context, visitor, form)
         except ChurnkitError as error:
-            return self._refused_form(error, visitor, form)
+            return self._refused_form(error, request, visitor, form)
         response = RedirectResponse(address, 303)
         self._remember_name(response, request, visitor, form)
         return response
 
     def _refused_form(
-        self, error: ChurnkitError, visitor: Visitor, form: Mapping[str, str]
+        self, error: ChurnkitError, request: Request, visitor: Visitor, form: Mapping[str, str]
     ) -> Response:
         """Explain why nothing was saved, and show what was typed so that it is not lost."""
         status = 409 if isinstance(error, VersionConflictError) else 400
+        link = _form_page(request.url.path, form)
         customer = form.get("customer", "")
-        return self._pages.page(
+        if self._context.visible(visitor)(customer) and form.get("next") != "tasks":
+            link = customer_link(customer)
+        return self._context.page(
+            request,
             "refused.html",
             404 if str(error) == _("Customer not found.") else status,
             visitor=visitor,
             title=_("Not saved"),
-            message=str(error),
+            message=str(error).removesuffix("."),
             typed=[
                 (_(label), format_day(form[name]) if name in _DAYS else form[name])
                 for name, label in _TYPED.items()
                 if form.get(name)
             ],
-            link=customer_link(customer) if customer in self._context.customers.rows else "/",
+            link=link,
+            here=link,
         )
 
     def _remember_name(
@@ -364,12 +373,21 @@ class ConsoleApp:
         try:
             outcome = apply_to_many(self._context, visitor, form, customers)
         except ChurnkitError as error:
-            return self._refused_form(error, visitor, form)
+            return self._refused_form(error, request, visitor, form)
         response = self._context.page(
             request, "bulk.html", visitor=visitor, title=_("Done"), outcome=outcome
         )
         self._remember_name(response, request, visitor, form)
         return response
+
+
+def _form_page(path: str, form: Mapping[str, str]) -> str:
+    """Return the address of the page of a form that is on no customer's page."""
+    if path in {"/teams", "/push"}:
+        return path
+    if path == "/tasks/change":
+        return "/tasks"
+    return f"/?{form['query']}" if form.get("query") else "/"
 
 
 async def _read_form(request: Request) -> _Form:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnkit.console.query.request_locale import language_choices
-from churnkit.core.number_format import exact_digits, format_money, format_percent
+from churnkit.core.number_format import format_money, format_percent
 from churnkit.core.translation import (
     _,
     capitalize_first,
@@ -70,7 +70,6 @@ class Pages:
             "percent": format_percent,
             "effect": partial(_format_effect, currency=currency),
             "digits": _format_spec,
-            "exact": _format_exact,
             "capital": capitalize_first,
             "lower": lower_first,
             "language_choices": language_choices,
@@ -107,18 +106,18 @@ class Pages:
 
     def error(self, status: int, message: str) -> Response:
         """Render an error page, titled by its HTTP status."""
+        return self.page("error.html", status, title=self.error_title(status), message=message)
+
+    @staticmethod
+    def error_title(status: int) -> str:
+        """Return the title of the error page of an HTTP status."""
         phrase = _PHRASES.get(status) or _PHRASES[status // 100 * 100]
-        return self.page("error.html", status, title=f"{_(phrase)} ({status})", message=message)
+        return f"{_(phrase)} ({status})"
 
 
 def _format_spec(value: float, spec: str) -> str:
     """Format a number by a specification of Python, with the separators of the locale."""
     return localize_number(format(value, spec))
-
-
-def _format_exact(value: float) -> str:
-    """Format a number as a person would type it into a field, without rounding it."""
-    return localize_number(exact_digits(value))
 
 
 def _format_effect(effect: float | None, unit: str, *, currency: str) -> str:

@@ -171,6 +171,23 @@ def test_refused_fields_are_named_as_on_the_page(pages):
             assert message in texts[path], path
 
 
+def test_a_day_is_read_as_it_is_written(consoles):
+    name, browser, customers = consoles
+    if name == "de":
+        page = f"/customers/{customers.customers[5]}"
+        for until in ("9.11.2026", "2026-11-10", " 11.11.2026 "):
+            assert send(browser, page, "/snooze", until=until).status_code == 200, until
+        assert "11.11.2026" in browser.get(page).text
+        for until in ("31.11.2026", "11/12/2026", "12.11.26", "12.11.2026 9", "31.12.9999"):
+            answer = send(browser, page, "/snooze", until=until)
+            assert answer.status_code == 400, until
+            assert until in answer.text
+        assert "darf nicht nach dem 04.11.2028 liegen" in answer.text
+        due = send(browser, page, "/tasks/add", title="Call", due="12.11.2026", owner="", note="")
+        assert "12.11.2026" in due.text
+        assert send(browser, page, "/snooze", reopen="yes").status_code == 200
+
+
 def test_notes_of_playbooks_are_kept_in_english_and_shown_in_the_language(consoles, pages):
     name, browser, _customers = consoles
     if name == "de":

@@ -136,7 +136,8 @@ def test_forms_change_the_customers_of_the_own_team_only(team, action, fields):
     other = next(name for name in team.planned if name in team.others)
     answer = team.send(browser, action, customer=other, **fields)
     assert answer.status_code == 404
-    assert "Customer not found" in answer.text
+    assert "Customer not found. Nothing was saved.<" in answer.text
+    assert f'href="/customers/{other}"' not in answer.text
     mine = next(name for name in team.planned if name in team.mine)
     assert team.send(browser, action, customer=mine, **fields).status_code == 200
     assert team.app._context.worklist.history(other) == []
@@ -257,6 +258,70 @@ def test_bulk_actions_and_teams_are_for_managers(team):
     )
     assert team.send(browser, "/teams", person="Kim", team="West").status_code == 403
     assert browser.get("/changes").status_code == 403
+
+
+NAVIGATION = ('action="/language"', 'action="/sign-out"', 'href="/teams"', 'href="/tasks"')
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/customers/nobody", "/nowhere", "/what-if", "/changes", "/push", "/?sort=foo", "/report?f.plan=zzz"],
+)  # fmt: skip
+def test_error_pages_have_the_navigation_of_their_visitor(team, path):
+    answer = team.visit("Kim").get(path)
+    assert answer.status_code in {400, 403, 404}
+    for part in (*NAVIGATION, "My customers", "My team"):
+        assert part in answer.text, part
+    assert 'href="/what-if"' not in answer.text
+
+
+def test_refused_forms_have_the_navigation_and_a_link_back(team):
+    browser, boss = team.visit("Kim"), team.visit("Boss")
+    customer = next(name for name in team.planned if name in team.mine)
+    answer = team.send(browser, "/snooze", customer=customer, until="2020-01-01")
+    assert answer.status_code == 400
+    assert all(part in answer.text for part in (*NAVIGATION, "2020-01-01", "My team"))
+    assert f'<a href="/customers/{customer}">' in answer.text
+    assert f'name="page" value="/customers/{customer}"' in answer.text
+    assert 'href="/what-if"' in team.send(boss, "/teams", person=" ", team="East").text
+    answer = team.send(browser, "/teams", person="Kim", team="West")
+    assert answer.status_code == 403
+    assert all(part in answer.text for part in NAVIGATION)
+    for action, fields, link in (
+        ("/teams", {"person": " ", "team": "East"}, "/teams"),
+        ("/tasks/change", {"task": "none", "status": "done", "next": "tasks"}, "/tasks"),
+        ("/bulk", {"button": "approve", "apply_to": "selected", "query": "sort=risk"}, "/?sort=risk"),
+    ):  # fmt: skip
+        page = team.send(boss, action, **fields).text
+        assert f'<p class="lead"><a href="{link}">' in page
+
+
+def test_a_refused_scenario_keeps_what_was_typed(team):
+    browser = team.visit("Boss")
+    for query in ("budget=abc&capacity=80&typed=de", "budget=abc&capacity=80"):
+        answer = browser.get(f"/what-if?{query}")
+        assert answer.status_code == 400
+        assert "“Budget” must be a number, at least 0" in answer.text
+        assert re.search(r'name="budget"[^>]* value="abc"', answer.text)
+        assert re.search(r'name="capacity"[^>]* value="80"', answer.text)
+        assert all(part in answer.text for part in (*NAVIGATION, 'href="/what-if"'))
+        assert "/what-if.csv" not in answer.text
+
+
+def test_a_restricted_visitor_sees_no_names_of_other_teams(team):
+    for name in ("Kim", "Lea"):
+        browser = team.visit(name)
+        for path in ("/teams", "/", "/tasks"):
+            page = browser.get(path).text
+            assert "Max" not in page, path
+            assert "West" not in page, path
+        page = browser.get("/teams").text
+        assert "Kim" in page
+        assert "Lea" in page
+        assert "East" in page
+    assert "Max" not in team.visit("New").get("/teams").text
+    page = team.visit("Boss").get("/teams").text
+    assert all(text in page for text in ("Kim", "Lea", "Max", "East", "West"))
 
 
 def test_managers_see_all_and_people_without_a_team_see_their_own(team):

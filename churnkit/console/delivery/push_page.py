@@ -34,10 +34,13 @@ DELIVERY_LABELS = {
 def show_push(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render the approved actions of the period by their state at the destination."""
     if context.is_restricted(visitor):
-        return context.refuse_restricted()
+        return context.refuse_restricted(request, visitor)
     if context.push is None:
-        return context.pages.error(
-            404, _("No destination: start the console with --to and a name from sources.py.")
+        return context.error(
+            request,
+            visitor,
+            404,
+            _("No destination: start the console with --to and a name from sources.py."),
         )
     state = context.push.state(_verdicts(context))
     return context.page(

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from churnkit.console.pages.context import account_link
 from churnkit.console.pages.list_page import customer_lines
 from churnkit.console.query.accounts import GROUP_SORTS
+from churnkit.console.query.list_query import check_choice
 from churnkit.core.translation import _
-from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,13 +32,15 @@ def show_accounts(context: PageContext, request: Request, visitor: Visitor) -> R
     role = "parent" if params.get("by") == "parent" and customers.parents else "account"
     groups = context.groups(role, visitor)
     if groups is None:
-        return context.pages.error(
-            404, _("The schema has no account column: declare one with account().")
+        return context.error(
+            request,
+            visitor,
+            404,
+            _("The schema has no account column: declare one with account()."),
         )
-    sort = params.get("sort", "at_risk")
-    if sort not in GROUP_SORTS:
-        raise ChurnkitError(_("sort must be one of {names}", names=", ".join(GROUP_SORTS)))
-    descending = params.get("order", "asc" if sort == "name" else "desc") != "asc"
+    sort = check_choice(params, "sort", GROUP_SORTS, "at_risk")
+    default = "asc" if sort == "name" else "desc"
+    descending = check_choice(params, "order", ("asc", "desc"), default) == "desc"
     text, number = params.get("q", "")[:_LONGEST_SEARCH], params.get("page", "1")
     order = groups.order(sort, text=text, descending=descending)
     last = max(1, -(-len(order) // _PAGE_ROWS))
@@ -89,7 +91,7 @@ def show_account(context: PageContext, request: Request, visitor: Visitor) -> Re
     groups = context.groups(role, visitor)
     figures = None if groups is None else groups.figures(name)
     if groups is None or figures is None:
-        return context.pages.error(404, _("Account not found."))
+        return context.error(request, visitor, 404, _("Account not found."))
     selection = context.select({role: name}, visitor)
     rows = selection.rows[:_MOST_USERS].tolist()
     customers = context.customers

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -123,8 +124,10 @@ class PageContext:
         """Teams of owners."""
         return Teams(self.worklist)
 
-    def team_names(self) -> list[str]:
-        """Return the names of all teams with a member, sorted."""
+    def team_names(self, visitor: Visitor) -> list[str]:
+        """Return the names of the teams with a member that a visitor may see, sorted."""
+        if self.is_restricted(visitor):
+            return sorted({self.team_of(visitor.name)} - {""})
         return sorted({part.team for part in self.teams.members().values()} - {""})
 
     def team_of(self, person: str) -> str:
@@ -144,9 +147,11 @@ class PageContext:
         """Return True if a visitor sees only customers of the own team."""
         return self.by_team and not visitor.may("manager")
 
-    def refuse_restricted(self) -> Response:
+    def refuse_restricted(self, request: Request, visitor: Visitor) -> Response:
         """Return the answer to a restricted visitor for a page on the plan of all teams."""
-        return self.pages.error(
+        return self.error(
+            request,
+            visitor,
             403,
             _(
                 "This page covers the plan of all teams, which share budget and capacities. It "
@@ -282,11 +287,19 @@ class PageContext:
             destination="" if self.push is None or self.is_restricted(visitor) else self.push.name,
             is_restricted=self.is_restricted(visitor),
             path=request.url.path,
-            here=own_address(request),
-            **values,
+            **({"here": own_address(request)} | values),
         )
         self.auth.set_cookie(response, request, FORM_COOKIE, token)
         return response
+
+    def error(self, request: Request, visitor: Visitor, status: int, message: str) -> Response:
+        """Render an error page with the navigation of a visitor."""
+        # Another language is chosen on the same page, unless there is none at its address.
+        here = "/" if status == HTTPStatus.NOT_FOUND else own_address(request)
+        title = self.pages.error_title(status)
+        return self.page(
+            request, "error.html", status, visitor=visitor, title=title, message=message, here=here
+        )
 
     @staticmethod
     def person(visitor: Visitor, form: Mapping[str, str]) -> str:

@@ -41,7 +41,7 @@ def show_customer(context: PageContext, request: Request, visitor: Visitor) -> R
     customer = request.path_params["customer"]
     customers = context.customers
     if not context.visible(visitor)(customer):
-        return context.pages.error(404, _("Customer not found."))
+        return context.error(request, visitor, 404, _("Customer not found."))
     row = customers.rows[customer]
     selection = context.select({}, visitor)
     verdict = selection.verdicts.get(customer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.console.pages.context import customer_link
@@ -42,6 +43,8 @@ _LABELS: Final = {
     "team": mark_text("Team"),
 }
 _TASK, _DUE, _UNTIL = mark_text("Task"), mark_text("Due"), mark_text("Snooze until")
+
+_LONGEST_SNOOZE: Final = timedelta(days=730)
 
 Form = dict[str, str]
 _SNOOZED: Final = mark_text("snoozed until {day}")
@@ -91,10 +94,15 @@ def snooze(context: PageContext, visitor: Visitor, form: Form) -> str:
 
 
 def check_snooze(context: PageContext, form: Mapping[str, str]) -> date:
-    """Return the day of a snooze; refuse one that is not in the future."""
+    """Return the day of a snooze; refuse one that is not in the next two years."""
     until = parse_day(form.get("until", ""), name=_UNTIL)
     if until is None or until <= context.today:
         raise ChurnkitError(_("“{name}” must be a day after today", name=_(_UNTIL)))
+    latest = context.today + _LONGEST_SNOOZE
+    if until > latest:
+        raise ChurnkitError(
+            _("“{name}” must be no later than {day}", name=_(_UNTIL), day=format_day(latest))
+        )
     return until
 
 

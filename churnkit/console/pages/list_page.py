@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from churnkit.console.pages.context import account_link, customer_link, next_monday
-from churnkit.console.query.customer_index import STATUSES
-from churnkit.console.query.list_query import CONTACT_AGES, SORTS, ListQuery
+from churnkit.console.query.list_query import CONTACT_AGES, SORTS, STATUSES, ListQuery
 from churnkit.console.query.number_fields import TYPED
 from churnkit.core.translation import (
     _,
@@ -132,7 +131,7 @@ def _owner_options(context: PageContext, visitor: Visitor) -> list[tuple[str, st
 def team_options(context: PageContext, visitor: Visitor) -> list[tuple[str, str]]:
     """Return the teams to filter by, the visitor's own first."""
     mine = [("me", _("My team"))] if visitor.name and context.team_of(visitor.name) else []
-    return [*mine, *((name, name) for name in context.team_names())]
+    return [*mine, *((name, name) for name in context.team_names(visitor))]
 
 
 def _news(context: PageContext, visitor: Visitor, last: datetime | None) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -11,7 +11,8 @@ import numpy as np
 from churnkit.bundle.budget_curve import plan_budgets
 from churnkit.bundle.model import RetentionModel
 from churnkit.console.query.number_fields import TYPED, parse_plain, read_typed
-from churnkit.core.translation import _, mark_text
+from churnkit.core.number_format import exact_digits
+from churnkit.core.translation import _, localize_number, mark_text
 from churnkit.errors import ChurnkitError
 from churnkit.report.blocks import Chart, Column, Table, interval_columns
 from churnkit.report.charts.draw import draw
@@ -143,10 +144,23 @@ def _scale(catalogue: Catalogue, scenario: Scenario) -> Catalogue:
 def show_what_if(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render today's plan and that of a scenario."""
     if context.is_restricted(visitor):
-        return context.refuse_restricted()
-    if TYPED in request.query_params:
-        return _redirect_form(request.query_params)
-    scenario = Scenario.parse(request.query_params)
+        return context.refuse_restricted(request, visitor)
+    params = request.query_params
+    try:
+        if TYPED in params:
+            return _redirect_form(params)
+        scenario = Scenario.parse(params)
+    except ChurnkitError as error:
+        return context.page(
+            request,
+            "what_if.html",
+            400,
+            visitor=visitor,
+            title=_("What if"),
+            message=str(error),
+            settings={name: params.get(name, "") for name in _LABELS},
+            rows=(),
+        )
     customers, today = context.customers, context.customers.decisions
     decisions = plan_scenario(customers, scenario, _decision_context(context))
     rows = [
@@ -162,12 +176,20 @@ def show_what_if(context: PageContext, request: Request, visitor: Visitor) -> Re
         "what_if.html",
         visitor=visitor,
         title=_("What if"),
-        scenario=scenario,
+        settings=_fields(scenario),
         rows=rows,
         difference=decisions.total_gain.value - today.total_gain.value,
         chart=_budget_chart(context, scenario),
         query=request.url.query,
     )
+
+
+def _fields(scenario: Scenario) -> dict[str, str]:
+    """Return the settings as a person would type them."""
+    return {
+        name: "" if number is None else localize_number(exact_digits(number))
+        for name, number in asdict(scenario).items()
+    }
 
 
 def _redirect_form(params: Mapping[str, str]) -> Response:
@@ -223,7 +245,7 @@ def _budget_chart(context: PageContext, scenario: Scenario) -> str:
 def export_plan(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Write the plan of a scenario as CSV."""
     if context.is_restricted(visitor):
-        return context.refuse_restricted()
+        return context.refuse_restricted(request, visitor)
     from starlette.responses import Response
 
     customers = context.customers

@@ -8,7 +8,7 @@ from churnkit.console.pages.context import customer_link
 from churnkit.console.pages.customer_page import describe_change
 from churnkit.console.pages.list_page import team_options
 from churnkit.console.playbook_tasks import list_playbooks
-from churnkit.console.query.list_query import ALL
+from churnkit.console.query.list_query import ALL, check_choice
 from churnkit.core.translation import _
 from churnkit.journal.worklist.tasks import TASK_STATUSES
 
@@ -25,12 +25,12 @@ __all__ = ["show_changes", "show_tasks"]
 def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render open or done tasks, by owner and due date."""
     params = request.query_params
-    owner, status = params.get("owner", "*"), params.get("status", "open")
-    due = context.today if params.get("due") == "today" else None
+    owner, status = params.get("owner", ALL), check_choice(params, "status", TASK_STATUSES, "open")
+    due = context.today if check_choice(params, "due", ("today", ALL), ALL) == "today" else None
     chosen = visitor.name if owner == "me" else owner
     tasks = context.tasks.list(
-        owner=None if owner == "*" else chosen,
-        status=status if status in TASK_STATUSES else "open",
+        owner=None if owner == ALL else chosen,
+        status=status,
         owners=context.team_members(params.get("team", ALL), visitor),
         due=due,
     )
@@ -53,7 +53,7 @@ def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Resp
         team=params.get("team", ALL),
         team_options=team_options(context, visitor),
         status=status,
-        due=params.get("due", "*"),
+        due=params.get("due", ALL),
         today=context.today,
     )
 
@@ -61,7 +61,7 @@ def show_tasks(context: PageContext, request: Request, visitor: Visitor) -> Resp
 def show_changes(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render the latest changes by anyone, for administrators."""
     if not visitor.may("admin"):
-        return context.pages.error(403, _("The change log is for administrators."))
+        return context.error(request, visitor, 403, _("The change log is for administrators."))
     entries = [
         describe_change(change)
         | {"customer": change.customer, "link": customer_link(change.customer)}

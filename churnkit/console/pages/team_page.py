@@ -19,17 +19,20 @@ __all__ = ["assign_team", "show_teams"]
 
 
 def show_teams(context: PageContext, request: Request, visitor: Visitor) -> Response:
-    """Render the owners with their teams."""
+    """Render the owners with their teams; a restricted visitor sees the own team."""
     context.index.refresh()
     members = context.teams.members()
-    names = sorted(set(context.index.owners) | set(members), key=str.casefold)
+    if context.is_restricted(visitor):
+        names = context.colleagues(visitor)
+    else:
+        names = set(context.index.owners) | set(members)
     return context.page(
         request,
         "teams.html",
         visitor=visitor,
         title=_("Teams"),
-        people=[(name, members.get(name)) for name in names],
-        teams=context.team_names(),
+        people=[(name, members.get(name)) for name in sorted(names, key=str.casefold)],
+        teams=context.team_names(visitor),
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from churnkit.console.query.list_query import ALL
+from churnkit.console.query.list_query import ALL, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from churnkit.journal.worklist.records import Verdict
     from churnkit.journal.worklist.worklist import Worklist
 
-__all__ = ["STATUSES", "CustomerIndex"]
-
-STATUSES: Final = ("open", "approve", "reject", "snooze")
+__all__ = ["CustomerIndex"]
 
 
 class CustomerIndex:
@@ -158,7 +156,7 @@ class CustomerIndex:
             column = self._numbers[name]
             with np.errstate(invalid="ignore"):
                 mask &= (column >= low) & (column <= high)
-        if query.choice("status") in STATUSES:
+        if query.choice("status") != ALL:
             mask &= statuses == STATUSES.index(query.choice("status"))
         mask &= self._mask_of_owners(query.choice("owner"), owners) & self._mask_of_decisions(query)
         for role in ("account", "parent"):
@@ -205,8 +203,7 @@ class CustomerIndex:
         if age == "never":
             never: NDArray[np.bool_] = self.contacts == 0
             return never
-        days = int(age) if age.isdecimal() and len(age) < 6 else 0
-        mask: NDArray[np.bool_] = self.contacts < today.toordinal() - days
+        mask: NDArray[np.bool_] = self.contacts < today.toordinal() - int(age)
         return mask
 
     @cached_property

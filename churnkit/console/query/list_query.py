@@ -11,14 +11,16 @@ from urllib.parse import parse_qsl, urlencode
 from churnkit.console.query.number_fields import parse_plain, read_typed
 from churnkit.core.number_format import exact_digits
 from churnkit.core.translation import _, localize_number, mark_text
+from churnkit.decisions.response import RESPONSES
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["ALL", "CONTACT_AGES", "RANGES", "SORTS", "ListQuery"]
+__all__ = ["ALL", "CONTACT_AGES", "RANGES", "SORTS", "STATUSES", "ListQuery", "check_choice"]
 
 ALL: Final = "*"
+STATUSES: Final = ("open", "approve", "reject", "snooze")
 SORTS: Final = {
     "at_risk": mark_text("At-risk revenue"),
     "risk": mark_text("Churn risk"),
@@ -40,6 +42,14 @@ _BOUNDS: Final = tuple(f"{name}_{end}" for name in RANGES for end in _ENDS)
 CONTACT_AGES: Final = {
     "30": mark_text("More than 30 days ago"), "90": mark_text("More than 90 days ago"), "never": mark_text("Never"),
 }  # fmt: skip
+# Choices whose values do not depend on the customers.
+_VALUES: Final[Mapping[str, Collection[str]]] = {
+    "status": STATUSES,
+    "response": RESPONSES,
+    "contact": CONTACT_AGES,
+    "changed": ("risk",),
+    "due": ("today",),
+}
 _MOST_CHARACTERS: Final = 100
 _CHOICES: Final = (
     *("action", "response", "status", "owner", "team", "contact", "changed", "due"),
@@ -94,7 +104,7 @@ class ListQuery:
         Raises
         ------
         ChurnkitError
-            If a bound is not a number, or the order is unknown.
+            If a bound is not a number, or the order or the value of a fixed choice is unknown.
 
         Examples
         --------
@@ -102,9 +112,9 @@ class ListQuery:
         >>> query.ranges["risk"], query.to_string(page=2)
         ((0.2, inf), 'q=c1&sort=risk&risk_min=20&page=2')
         """
-        sort = params.get("sort", "at_risk")
-        if sort not in SORTS:
-            raise ChurnkitError(_("sort must be one of {names}", names=", ".join(SORTS)))
+        sort = check_choice(params, "sort", SORTS, "at_risk")
+        for name, values in _VALUES.items():
+            check_choice(params, name, (*values, ALL), ALL)
         ranges = {}
         for name in RANGES:
             low = _number(params, name, "min")
@@ -114,7 +124,9 @@ class ListQuery:
                     -math.inf if low is None else low, math.inf if high is None else high
                 )  # fmt: skip
         number = params.get("page", "1")
-        order = params.get("order", "asc" if sort in _ASCENDING else "desc")
+        order = check_choice(
+            params, "order", ("asc", "desc"), "asc" if sort in _ASCENDING else "desc"
+        )
         return cls(
             params.get("q", "").strip()[:_MOST_CHARACTERS],
             {name: params[name] for name in _CHOICES if params.get(name, ALL) != ALL},
@@ -205,6 +217,39 @@ class ListQuery:
                 text = self._digits(name, end)
                 pairs += [(f"{name}_{suffix}", text)] if text else []
         return urlencode([*pairs, *([("page", str(page))] if page > 1 else [])])
+
+
+def check_choice(
+    params: Mapping[str, str], name: str, values: Collection[str], default: str
+) -> str:
+    """Return a parameter of an address that has one of some values.
+
+    Parameters
+    ----------
+    params
+        Values by name.
+    name
+        The parameter's.
+    values
+        Its values.
+    default
+        Value of a parameter that is absent.
+
+    Raises
+    ------
+    ChurnkitError
+        If the value is another.
+
+    Examples
+    --------
+    >>> check_choice({}, "order", ("asc", "desc"), "desc")
+    'desc'
+    """
+    value = params.get(name, default)
+    if value not in values:
+        allowed = ", ".join(values)
+        raise ChurnkitError(_("{name} must be one of {names}", name=name, names=allowed))
+    return value
 
 
 def _number(params: Mapping[str, str], column: str, end: str) -> float | None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from churnkit.core.translation import _
+from churnkit.core.translation import _, active_locale, format_day
 from churnkit.errors import JournalError
 
 __all__ = [
@@ -171,7 +171,7 @@ def clean_text(text: str, *, name: str, most: int, required: bool = False) -> st
 
 
 def parse_day(text: str, *, name: str) -> date | None:
-    """Parse a day in ISO 8601; None for an empty text.
+    """Parse a day in ISO 8601 or as the active locale writes it; None for an empty text.
 
     Parameters
     ----------
@@ -193,8 +193,41 @@ def parse_day(text: str, *, name: str) -> date | None:
     if not text.strip():
         return None
     try:
-        return date.fromisoformat(text.strip())
+        return _read_day(text.strip())
     except ValueError:
         raise JournalError(
             _("“{name}” must be a date in the form YYYY-MM-DD", name=_(name))
         ) from None
+
+
+def _read_day(typed: str) -> date:
+    """Return a date in ISO 8601 or in the form of the active locale.
+
+    Examples
+    --------
+    >>> from churnkit.core.translation import use_locale
+    >>> with use_locale("de"):
+    ...     _read_day("7.12.2026")
+    datetime.date(2026, 12, 7)
+    """
+    cldr = active_locale().cldr
+    try:
+        return date.fromisoformat(typed)
+    except ValueError:
+        if cldr is None:
+            raise
+    from babel.dates import parse_date
+
+    try:
+        day: date = parse_date(typed, locale=cldr)
+    except IndexError:
+        raise ValueError(typed) from None
+    # Babel reads the numbers of a text and skips the rest.
+    if _split_numbers(typed) != _split_numbers(format_day(day)):
+        raise ValueError(typed)
+    return day
+
+
+def _split_numbers(text: str) -> list[int | str]:
+    """Return the numbers of a text and what is between them; leading zeros do not count."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", text)]
