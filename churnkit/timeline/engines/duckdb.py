@@ -58,7 +58,7 @@ def run(
                     columns = timeline.used_columns(table)
                     stats[table.name] = open_table(con, table, tables, columns=columns)
         check_entity_types(timeline, {name: one.entity_type for name, one in stats.items()})
-        spans = {name: (one.first, one.last) for name, one in stats.items()}
+        spans = {name: (one.first, one.end) for name, one in stats.items()}
         check_coverage(timeline, spans, known_until)
         complete = frozenset(
             (name, column) for name, one in stats.items() for column in one.complete

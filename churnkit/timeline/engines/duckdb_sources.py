@@ -54,8 +54,9 @@ class TableStats:
     entity_type
         SQL type of the customer column.
     first, last
-        Microseconds since 1970 at which its first row became known, and until which all are, see
-        `RowChecks.end`; None without rows.
+        Microseconds since 1970 at which its first and last rows became known; None without rows.
+    end
+        Microseconds until which its rows are known, see `RowChecks.end`; None without rows.
     complete
         Numeric columns without missing values.
     """
@@ -63,6 +64,7 @@ class TableStats:
     entity_type: str
     first: int | None
     last: int | None
+    end: int | None
     complete: tuple[str, ...] = ()
 
 
@@ -114,14 +116,14 @@ def open_table(
     )
     view = ", ".join(f"{cast.value} AS {quote(name)}" for name, cast in casts.items())
     con.execute(f"CREATE TEMP VIEW {quote(table.name)} AS SELECT {view} FROM {quote(raw)}")  # noqa: S608
-    first, last = _check_rows(con, table, raw, casts)
+    first, last, end = _check_rows(con, table, raw, casts)
     numbers = [
         column.name
         for column in table.raw_columns
         if column.name in casts and column.type in _NUMBERS
     ]
     complete = _complete_columns(con, table, numbers)
-    return TableStats(entity_type(table, types), first, last, complete)
+    return TableStats(entity_type(table, types), first, last, end, complete)
 
 
 def column_types(con: duckdb.DuckDBPyConnection, source: str, data: Any) -> dict[str, str]:
@@ -261,18 +263,18 @@ def _complete_columns(
 
 def _check_rows(
     con: duckdb.DuckDBPyConnection, table: Table, raw: str, casts: Mapping[str, Cast]
-) -> tuple[int | None, int | None]:
-    """Check the rows in one scan, and return the first timestamp and the end of the last."""
+) -> tuple[int | None, int | None, int | None]:
+    """Check the rows in one scan, and return the first and last timestamps, and the end."""
     checks = RowChecks(table, casts)
     counts = "".join(f", count(*) FILTER (WHERE {condition})" for condition in checks.conditions)
     first = f"epoch_us(min({checks.timestamp}) FILTER (WHERE {checks.is_event}))"
-    last = checks.end("epoch_us")
-    query = f"SELECT count(*), {first}, {last}{counts} FROM {quote(raw)}"  # noqa: S608
-    rows, start, end, *invalid = con.execute(query).fetchone() or (0, None, None)
+    times = f"{first}, epoch_us(max({checks.timestamp})), {checks.end('epoch_us')}"
+    query = f"SELECT count(*), {times}{counts} FROM {quote(raw)}"  # noqa: S608
+    rows, start, last, end, *invalid = con.execute(query).fetchone() or (0, None, None, None)
     duplicates = 0
     if table.key:
         key = ", ".join(map(quote, table.key))
         groups = f"SELECT 1 FROM {quote(raw)} GROUP BY {key} HAVING count(*) > 1"  # noqa: S608
         (duplicates,) = con.execute(f"SELECT count(*) FROM ({groups})").fetchone() or (0,)  # noqa: S608
     checks.raise_faults(rows, invalid, duplicates)
-    return start, end
+    return start, last, end
