@@ -19,7 +19,7 @@ from churnkit.decisions import ContactLimit, ContactPolicy
 from churnkit.errors import MissingExtraError, RecipeError
 from churnkit.journal import Journal
 from churnkit.report import build_report
-from churnkit.report.blocks import Block, Cards, Chart, Column, Section, Table
+from churnkit.report.blocks import Block, Cards, Chart, Column, Figures, Section, Table
 from churnkit.report.gather import ReportData
 from churnkit.report.report import Report
 from churnkit.report.scored_customers import score_customers
@@ -186,7 +186,9 @@ def test_the_at_risk_share_is_of_the_same_money_over_the_same_time(
     rows = rows_of_shop(60, seed=3)
     catalogue = replace(shop_model.catalogue, margin=margin, periods=12)
     model = RetentionModel(replace(shop_model.contents, catalogue=catalogue))
-    tile = build_report(model=model, customers=rows).sections[0].blocks[0].figures[0]
+    tiles = build_report(model=model, customers=rows).sections[0].blocks[0]
+    assert isinstance(tiles, Figures)
+    tile = tiles.figures[0]
     # The total of twelve months by hand.
     total = 12 * margin * sum(row["mrr"] for row in rows)
     assert tile.note == f"{tile.value / total:.1%} of the {noun} of €{total:,.0f} over 12 months"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -184,14 +185,16 @@ def test_a_first_fold_of_many_churners_is_the_only_one(monkeypatch):
 
 
 def test_the_announced_cost_counts_the_comparison_of_each_fold(monkeypatch):
-    announced, sentences = [], []
+    announced: list[Any] = []
+    expected: list[Any] = []
+    sentences: list[str] = []
 
     def estimate(*arguments, **options):
         announced.append(estimate_cost(*arguments, **options))
         expected.append(estimate_cost(*arguments, **{**options, **alone}))
         return announced[-1]
 
-    expected, alone = [], {"later_fits": 0.0, "later_comparisons": 0}
+    alone = {"later_fits": 0.0, "later_comparisons": 0}
     monkeypatch.setattr(churn_classifier, "estimate_cost", estimate)
     quick = [("logistic", LogisticModel(C=1.0)), ("fewer", LogisticModel(C=0.1))]
     recipe = replace(FORWARD, model=ChurnClassifier(candidates=quick))
