@@ -145,7 +145,9 @@ class CustomerInput:
         from churnkit.batch import snapshot_file
 
         tables = self.name_table(opened, model.contents.timeline)
-        with snapshot_file(model, tables, as_of=self.as_of, labeled=labeled) as file:
+        with snapshot_file(
+            model, tables, as_of=self.as_of, labeled=labeled, announce=print_status
+        ) as file:
             print_status(f"customers' rows as of {self.as_of} were built from raw tables")
             yield open_source(file)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from churnkit.core.io.formats.signature import OLD_WORKBOOK
 from churnkit.core.io.raw_tables import is_old_workbook, raw_table
-from churnkit.errors import DataError, RecipeError
+from churnkit.errors import ChurnkitError, DataError, RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +27,7 @@ def snapshot_file(
     as_of: str,
     labeled: bool = False,
     progress: Callable[[str, float], None] | None = None,
+    announce: Callable[[str], object] | None = None,
 ) -> Iterator[Path]:
     """Build the customers' rows at a date, with the plan of the training, in a temporary file.
 
@@ -43,6 +44,8 @@ def snapshot_file(
         Add the label, which must be known in the tables.
     progress
         Called with the step and the share that is done.
+    announce
+        Called with a sentence on the customers who are not eligible, if there are any.
 
     Yields
     ------
@@ -55,10 +58,13 @@ def snapshot_file(
         If the model was trained on a prepared table.
     DataError
         If a table is missing or does not fit the plan.
+    ChurnkitError
+        If no customer is eligible at the date.
     """
     import tempfile
 
     from churnkit.timeline import build_to
+    from churnkit.timeline.data_coverage import read_activity
 
     plan = model.contents.timeline
     if plan is None:
@@ -76,5 +82,9 @@ def snapshot_file(
         file = Path(folder) / "customers.parquet"
         dated = plan.at(as_of)
         dated = replace(plan, snapshots=dated.snapshots) if labeled else dated
-        build_to(file, dated, inputs, progress=progress)
+        rows = build_to(file, dated, inputs, progress=progress)
+        if not rows:
+            raise ChurnkitError(read_activity(dated, inputs).describe_none(labeled=labeled))
+        if announce is not None and (left_out := read_activity(dated, inputs).left_out(rows)):
+            announce(left_out)
         yield file

@@ -185,11 +185,16 @@ def _build_rows(source: CustomerInput, opened: Any, recipe: Recipe) -> pa.Table:
         )
     from churnkit.core.io.raw_tables import raw_table
     from churnkit.timeline import build
+    from churnkit.timeline.data_coverage import read_activity
 
     needed = {name for table in recipe.timeline.tables for name in table.sources}
     named = source.name_table(opened, recipe.timeline)
     data = {name: raw_table(path) for name, path in named.items() if name in needed}
-    return build(recipe.timeline.at(source.as_of or ""), data)
+    dated = recipe.timeline.at(source.as_of or "")
+    rows = build(dated, data)
+    if not rows.num_rows:
+        raise ChurnkitError(read_activity(dated, data).describe_none(labeled=False))
+    return rows
 
 
 def _update(
