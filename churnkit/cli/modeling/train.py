@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +14,10 @@ from churnkit.cli.options import AsJson, RecipeName, find_recipe
 from churnkit.cli.output import print_next, print_result, print_status
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from churnkit.pipeline import Recipe, TrainingResult
+    from churnkit.timeline import Timeline
 
 __all__ = ["train"]
 
@@ -41,6 +46,7 @@ def train(
     loaded = load_recipe(find_recipe(recipe))
     if seed is not None:
         loaded = replace(loaded, seed=seed)
+    loaded, tables = _keep_files(loaded)
     result = train_recipe(loaded, replace_champion=replace_champion, progress=print_status)
     evaluation = result.evaluation
     baseline = evaluation.baseline or {}
@@ -55,7 +61,7 @@ def train(
         as_json=as_json,
     )
     _print_verdict(result)
-    score = f"churnkit score {_describe_customers(loaded)} -o scores.csv --model"
+    score = f"churnkit score {_describe_customers(loaded, tables)} -o scores.csv --model"
     if not result.promoted and not result.unchanged:
         _print_refusal(result, score)
         raise typer.Exit(1)
@@ -72,18 +78,56 @@ def _print_refusal(result: TrainingResult, score: str) -> None:
     print_next(f"{score} models:/{result.name}/{result.version}", promote)
 
 
-def _describe_customers(recipe: Recipe) -> str:
+def _keep_files(recipe: Recipe) -> tuple[Recipe, dict[str, Any]]:
+    """Return the recipe, and the files of its raw tables, which are filled in once it is trained."""
+    read_tables, files = recipe.data, dict[str, Any]()
+    if recipe.timeline is None or not callable(read_tables):
+        return recipe, files
+
+    def data() -> Any:
+        tables = read_tables()
+        if isinstance(tables, Mapping):
+            # Tables in memory are not held during training.
+            files.update({n: table for n, table in tables.items() if isinstance(table, str | Path)})
+        return tables
+
+    return replace(recipe, data=data), files
+
+
+def _describe_customers(recipe: Recipe, tables: Mapping[str, Any]) -> str:
     """Describe the rows to score as arguments: for a timeline, at a date whose data are known."""
-    from churnkit.timeline.labels import ObservedChurn
+    from churnkit.core.io.formats.file_names import FILE_DATE
 
     timeline = recipe.timeline
     if timeline is None:
         return "CUSTOMERS.csv"
+    known = _next_day(timeline, tables) or _last_known(timeline)
+    is_single = len({source for table in timeline.tables for source in table.sources}) == 1
+    is_dated = any(table.happened == FILE_DATE for table in timeline.tables)
+    return f"{'FILE' if is_single and not is_dated else 'FOLDER'} --as-of {known:%Y-%m-%d}"
+
+
+def _next_day(timeline: Timeline, tables: Mapping[str, Any]) -> datetime | None:
+    """Return the midnight after the newest activity; None without files of activity."""
+    from churnkit.timeline import ActiveWithin
+    from churnkit.timeline.data_coverage import read_activity
+
+    # A subscription may be recorded before it begins.
+    is_activity = isinstance(timeline.eligible, ActiveWithin)
+    sources = timeline.table(timeline.eligible.table).sources
+    if not is_activity or not set(sources) <= set(tables):
+        return None
+    return read_activity(timeline, tables).next_day
+
+
+def _last_known(timeline: Timeline) -> datetime:
+    """Return the date at which the last label is known."""
+    from churnkit.timeline.labels import ObservedChurn
+
     known = timeline.snapshots.timestamps[-1]
     if timeline.label is not None and not isinstance(timeline.label, ObservedChurn):
         known += timedelta(days=timeline.label.mature_days)
-    is_single = len({source for table in timeline.tables for source in table.sources}) == 1
-    return f"{'FILE' if is_single else 'FOLDER'} --as-of {known:%Y-%m-%d}"
+    return known
 
 
 def _describe_test(result: TrainingResult) -> str:
