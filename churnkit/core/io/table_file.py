@@ -255,9 +255,9 @@ def open_table(path: str | Path, *, label: str = "") -> TableFile:
     Raises
     ------
     ChurnkitError
-        If the file does not exist or has another format.
+        If the file does not exist, is empty or has another format.
     DataError
-        If two columns have the same name, or the file is empty.
+        If two columns have the same name.
     """
     file = Path(path)
     if not file.is_file():
@@ -280,7 +280,7 @@ def open_table(path: str | Path, *, label: str = "") -> TableFile:
         raise ChurnkitError(_read_error(file, error, [])) from None
     if not columns:
         name = label or file.name
-        raise DataError(name, ["the table is empty: give a table with at least one row"])
+        raise ChurnkitError(f"{name}: the table is empty: give a table with at least one row")
     refuse_duplicates(label or file.name, columns)
     return TableFile(file, columns, rows, file.stat().st_size, dialect)
 

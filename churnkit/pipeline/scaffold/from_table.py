@@ -29,7 +29,7 @@ from churnkit.pipeline.scaffold.keys.entity_column import (
     find_row_key,
     numbered_rows,
 )
-from churnkit.pipeline.scaffold.keys.label_column import find_label, list_names
+from churnkit.pipeline.scaffold.keys.label_column import describe_constant, find_label, list_names
 from churnkit.pipeline.scaffold.keys.label_draft import describe_label, draft_label
 from churnkit.pipeline.scaffold.leakage.export_columns import find_export_columns
 from churnkit.pipeline.scaffold.number_columns import decimal_sign, read_numbers
@@ -179,6 +179,11 @@ def _draft_columns(
 ) -> tuple[DraftColumn, ...]:
     """Draft each column, the customer and the label by their own rules."""
     outcome, question = (label, "") if label else find_label(profiles)
+    # Another column is no label in place of one whose customers all have the same outcome.
+    if question and (constant := describe_constant(profiles)):
+        raise ChurnkitError(
+            f"{file.name}: {constant}; if another column is the label, name it with --label"
+        )
     others = {name: profile for name, profile in profiles.items() if name != outcome}
     customer, review = (entity, "") if entity else find_entity(others)
     if customer is None and (customer := find_panel_entity(others, table)):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.column_roles import draft_column
-from churnkit.pipeline.scaffold.keys.label_column import find_label
+from churnkit.pipeline.scaffold.from_table import draft_table
+from churnkit.pipeline.scaffold.keys.label_column import describe_constant, find_label
 from churnkit.pipeline.scaffold.keys.label_draft import draft_label
 
 
@@ -192,3 +194,38 @@ def test_a_last_day_that_some_lack_is_asked_for(name):
 def test_a_text_in_place_of_a_churn_date_means_stayed(marker):
     column = draft_label("t.csv", profile("churn_date", ["2024-01-31", "2024-03-02", marker]), ())
     assert (column.type, column.settings) == ("Utc", {"nullable": True, "missing": [marker]})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "outcome"),
+    [
+        ("churned", "1", ("churned", "stayed")),
+        ("churned", "0", ("stayed", "churned")),
+        ("Churn", "Yes", ("churned", "stayed")),
+        ("Churn", "No", ("stayed", "churned")),
+        ("retained", "0", ("churned", "stayed")),
+        ("renewed", "Yes", ("stayed", "churned")),
+        ("customer_churn", "churned", ("churned", "stayed")),
+    ],
+)
+def test_a_label_of_one_value_is_described(name, value, outcome):
+    columns = {name: profile(name, [value]), "plan": profile("plan", ["a"])}
+    done, missing = outcome
+    expected = f"all 40 customers in '{name}' have {done}: add customers who {missing}"
+    assert describe_constant(columns) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("churned", ["1", "0"]), ("churned", ["1", ""]), ("churn_score", ["1"]), ("plan", ["1"])],
+)
+def test_other_columns_are_no_label_of_one_value(name, values):
+    assert describe_constant({name: profile(name, values)}) == ""
+
+
+def test_a_table_of_churned_customers_has_no_guessed_label(tmp_path):
+    file = tmp_path / "shop.csv"
+    rows = [f"c{n},{'month' if n % 2 else 'year'},{n % 7},1" for n in range(80)]
+    file.write_text("\n".join(["customer_id,contract,visits,churned", *rows]) + "\n")
+    with pytest.raises(ChurnkitError, match=r"all 80 customers in 'churned' have churned: add"):
+        draft_table(file, entity=None, label=None, positive=())

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_VALUES",
+    "describe_constant",
     "find_label",
     "holds_years",
     "is_reason",
@@ -107,6 +108,32 @@ def find_label(columns: Mapping[str, ColumnProfile]) -> tuple[str | None, str]:
         f"label(positive=...), and delete todo; {_OTHER_FILE}{hint}"
     )
     return (binary[-1] if binary else None), question
+
+
+def describe_constant(columns: Mapping[str, ColumnProfile]) -> str:
+    """Describe the column that is named as the label and has one value; empty if none is.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from churnkit.pipeline.scaffold.column_profile import profile_column
+    >>> describe_constant({"churned": profile_column("churned", pa.chunked_array([[1, 1]]))})
+    "all 2 customers in 'churned' have churned: add customers who stayed"
+    """
+    for name, column in columns.items():
+        values = label_values(column)
+        is_named = name_rating(name) >= _NAMED and not is_prediction(name)
+        if not is_named or len(values) != 1 or _has_blanks(column) or detect_dates(column):
+            continue
+        sign = value_direction(values[0])
+        number = read_number(values[0], lenient=True)
+        answer = yes_or_no(values[0]) if number is NOT_READABLE else bool(number)
+        if not sign and answer is not None:
+            sign = name_direction(name) * (1 if answer else -1)
+        if sign:
+            done, missing = ("churned", "stayed") if sign > 0 else ("stayed", "churned")
+            return f"all {column.rows:,} customers in '{name}' have {done}: add customers who {missing}"
+    return ""
 
 
 def _preference(name: str, column: ColumnProfile) -> tuple[int, int]:
