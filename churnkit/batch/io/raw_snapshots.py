@@ -64,7 +64,7 @@ def snapshot_file(
     import tempfile
 
     from churnkit.timeline import build_to
-    from churnkit.timeline.data_coverage import read_activity
+    from churnkit.timeline.customer_activity import read_activity
 
     plan = model.contents.timeline
     if plan is None:

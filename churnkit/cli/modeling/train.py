@@ -110,7 +110,7 @@ def _describe_customers(recipe: Recipe, tables: Mapping[str, Any]) -> str:
 def _next_day(timeline: Timeline, tables: Mapping[str, Any]) -> datetime | None:
     """Return the midnight after the newest activity; None without files of activity."""
     from churnkit.timeline import ActiveWithin
-    from churnkit.timeline.data_coverage import read_activity
+    from churnkit.timeline.customer_activity import read_activity
 
     # A subscription may be recorded before it begins.
     is_activity = isinstance(timeline.eligible, ActiveWithin)

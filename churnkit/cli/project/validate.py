@@ -185,7 +185,7 @@ def _build_rows(source: CustomerInput, opened: Any, recipe: Recipe) -> pa.Table:
         )
     from churnkit.core.io.raw_tables import raw_table
     from churnkit.timeline import build
-    from churnkit.timeline.data_coverage import read_activity
+    from churnkit.timeline.customer_activity import read_activity
 
     needed = {name for table in recipe.timeline.tables for name in table.sources}
     named = source.name_table(opened, recipe.timeline)
