@@ -112,7 +112,7 @@ class _RenewalModel(CovariateMixin, BaseEstimator):
                 cells.weight,
             )
         )
-        self.n_customers_ = float(cells.weight.sum())
+        self.n_customers_: float = float(cells.weight.sum())
         self.covariates_ = names
         return self
 

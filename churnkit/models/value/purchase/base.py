@@ -97,7 +97,7 @@ class PurchaseModel(CovariateMixin, BaseEstimator):
                 log_likelihood=result.log_likelihood - shift,
             )
         )
-        self.n_customers_ = float(cells.weight.sum())
+        self.n_customers_: float = float(cells.weight.sum())
         self.covariates_ = names
         return self
 
