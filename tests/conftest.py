@@ -61,9 +61,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """Leave what is imported and collected out of garbage collections, which searched it each time."""
-    gc.collect()
-    gc.freeze()
+    """Collect garbage less often: each time searches all that was imported."""
     gc.set_threshold(20_000, 20, 50)
 
 
