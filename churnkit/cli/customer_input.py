@@ -64,11 +64,18 @@ def trained_sheet(model: RetentionModel) -> str | None:
     return sheet
 
 
-def _needs_contract(source: str) -> bool:
-    """Return True for a folder, and for a workbook of several sheets."""
+def _open_rows(source: str, sql: str | None) -> Any:
+    """Open a file of rows; None where the contract chooses the sheet, or the id of joined files."""
     from churnkit.core.io.raw_tables import has_sheets
+    from churnkit.core.io.table_sources import list_files, open_source
 
-    return Path(source).is_dir() or has_sheets(source)
+    if sql is None and Path(source).is_dir():
+        files = list_files(Path(source))
+        # A file that cannot be read is refused before a model is loaded.
+        if files and not has_sheets(files[0]):
+            open_source(str(files[0]))
+        return None
+    return None if sql is None and has_sheets(source) else open_source(source, sql=sql)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,6 @@ class CustomerInput:
             find_tables,
             split_workbook,
         )
-        from churnkit.core.io.table_sources import open_source
 
         tables = tuple(self.tables or ())
         if self.as_of is None:
@@ -113,9 +119,7 @@ class CustomerInput:
                 raise ChurnkitError("raw tables need a date: add --as-of YYYY-MM-DD")
             if self.customers is None:
                 raise typer.BadParameter("name a file, or raw tables with --as-of and --table.")
-            # The contract chooses the sheet, and the customer's id of files that are joined.
-            is_later = self.sql is None and _needs_contract(self.customers)
-            return None if is_later else open_source(self.customers, sql=self.sql)
+            return _open_rows(self.customers, self.sql)
         if self.sql is not None:
             raise ChurnkitError("--sql and --as-of cannot be combined: raw tables are files")
         if self.customers is None:
