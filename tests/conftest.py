@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import gc
 import importlib
 import os
 import shutil
@@ -58,11 +57,6 @@ def pytest_collection_modifyitems(items):
         marks = ("slow", "browser", "statistics")
         slow = {item.path for item in items if any(map(item.get_closest_marker, marks))}
         items.sort(key=lambda item: item.path not in slow)
-
-
-def pytest_collection_finish():
-    """Collect garbage less often: each time searches all that was imported."""
-    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
