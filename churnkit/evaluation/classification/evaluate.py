@@ -16,6 +16,7 @@ from churnkit.evaluation.classification.bootstrap import (
 )
 from churnkit.evaluation.classification.compare import mean_interval
 from churnkit.evaluation.classification.metrics import METRICS
+from churnkit.evaluation.classification.repeated_rows import count_rarer
 from churnkit.evaluation.classification.score_order import RankedOutcomes
 from churnkit.evaluation.validation import check_customers, check_outcome, check_weight
 
@@ -165,7 +166,7 @@ def evaluate(
         for which, ranked in enumerate(rankings):
             groups = ranked.group(drawn)
             replicates[which, :, at] = [METRICS[name].compute(groups) for name in resampled]
-    size = float(min(_count(outcome == 1, codes), _count(outcome == 0, codes)))
+    size = float(count_rarer(outcome, codes))
     measured = []
     for scores, ranked, draws in zip(predictions, rankings, replicates, strict=True):
         groups = ranked.group(weight)
@@ -189,10 +190,6 @@ def evaluate(
         churners=int(outcome.sum()),
         resamples=resamples,
     )
-
-
-def _count(rows: NDArray[np.bool_], customers: NDArray[np.intp] | None) -> int:
-    return int(rows.sum() if customers is None else len(np.unique(customers[rows])))
 
 
 def _interval(

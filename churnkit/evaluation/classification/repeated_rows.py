@@ -1,15 +1,32 @@
-"""Number of independent rows that customers with several rows are worth."""
+"""Customers with several rows: how many they are, and how many independent rows they are worth."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["effective_size", "sum_variance"]
+__all__ = ["count_customers", "count_rarer", "effective_size", "sum_variance"]
+
+
+def count_customers(rows: NDArray[np.bool_], customers: NDArray[Any] | None) -> int:
+    """Return the number of distinct customers in some of the rows; of these rows if None is given."""
+    return int(rows.sum() if customers is None else len(np.unique(customers[rows])))
+
+
+def count_rarer(y: NDArray[Any], customers: NDArray[Any] | None) -> int:
+    """Return the number of distinct customers who churned, or who stayed, whichever is smaller.
+
+    Examples
+    --------
+    >>> y = np.array([1, 1, 1, 0, 0])
+    >>> count_rarer(y, None), count_rarer(y, np.array([7, 7, 7, 8, 9]))
+    (2, 1)
+    """
+    return min(count_customers(y == outcome, customers) for outcome in (0, 1))
 
 
 def sum_variance(rows: NDArray[np.float64], customers: NDArray[np.intp] | None) -> float:

@@ -15,7 +15,12 @@ import numpy as np
 from churnkit.core.result import PlottableResult, Result
 from churnkit.core.stats.interval import Interval
 from churnkit.evaluation.classification.bootstrap import LEVEL
-from churnkit.evaluation.classification.repeated_rows import effective_size, sum_variance
+from churnkit.evaluation.classification.repeated_rows import (
+    count_customers,
+    count_rarer,
+    effective_size,
+    sum_variance,
+)
 from churnkit.evaluation.validation import (
     EvaluationError,
     check_customers,
@@ -209,7 +214,8 @@ def slice_metrics(
     -----
     ``auc`` has DeLong's variance (1988, doi:10.2307/2531595); shares have Wilson's interval
     (1927), both with the variance of sums by customer where customers have several rows
-    (Obuchowski 1997, doi:10.2307/2533958, for the AUC); the difference of two is bounded by the square-and-add rule (Newcombe 1998,
+    (Obuchowski 1997, doi:10.2307/2533958, for the AUC); the difference of two is bounded by the
+    square-and-add rule (Newcombe 1998,
     doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I). A column of two levels
     has a gap for the second level only, since that of the first is its negative.
 
@@ -250,8 +256,8 @@ def slice_metrics(
         Slice(
             column=column,
             level=level,
-            customers=_count(rows, codes),
-            churners=_count(rows & (outcome == 1), codes),
+            customers=count_customers(rows, codes),
+            churners=count_customers(rows & (outcome == 1), codes),
             measures={name: None if b is None else Interval(*b) for name, b in values.items()},
             gaps=_gaps(bounds(rows, wide), bounds(~rows, wide)) if count else {},
         )
@@ -276,7 +282,7 @@ def _split_levels(
                 f"column '{column}' has {len(labels)} levels for {rows} outcomes: pass one per row"
             )
         names, level = np.unique(labels, return_inverse=True)
-        counts = [_count(level == at, customers) for at in range(len(names))]
+        counts = [count_customers(level == at, customers) for at in range(len(names))]
         kept = [str(name) for name, size in zip(names, counts, strict=True) if size >= least]
         left_out += len(names) - len(kept)
         is_binary = len(names) == len(kept) == 2
@@ -284,10 +290,6 @@ def _split_levels(
             compared = len(names) > 1 and not (is_binary and position == 0)
             parts.append((column, name, labels == name, compared))
     return parts, left_out
-
-
-def _count(rows: NDArray[np.bool_], customers: NDArray[np.intp] | None) -> int:
-    return int(rows.sum() if customers is None else len(np.unique(customers[rows])))
 
 
 def _label(level: Any) -> str:
@@ -313,8 +315,8 @@ def _measure(
     customers: NDArray[np.intp] | None,
 ) -> dict[str, _Bounds | None]:
     rows, churned = len(outcome), outcome == 1
-    churners = _count(churned, customers)
-    few = min(churners, _count(~churned, customers)) < _MIN_PER_CLASS
+    churners = count_customers(churned, customers)
+    few = count_rarer(outcome, customers) < _MIN_PER_CLASS
 
     def size(values: NDArray[np.float64], among: NDArray[np.bool_] | slice) -> float:
         return len(values) if customers is None else effective_size(values, customers[among])
@@ -342,7 +344,7 @@ def _auc(
     customers: NDArray[np.intp] | None,
 ) -> _Bounds:
     area, variance = auc_variance(outcome, risk, customers)
-    least = min(_count(outcome == value, customers) for value in (0, 1))
+    least = count_rarer(outcome, customers)
     # The number of customers whose share would have this variance; a perfect order has none.
     size = area * (1 - area) / variance if variance > 0 else least
     return _share(area, max(float(size), 1.0), z)

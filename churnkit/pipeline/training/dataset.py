@@ -24,6 +24,7 @@ from churnkit.core.io.locations import resolve_location
 from churnkit.core.io.table_sources import read_table
 from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError, DataError, RecipeError
+from churnkit.evaluation.classification.repeated_rows import count_rarer
 from churnkit.pipeline.checks.leakage import refuse_leaking_features
 from churnkit.pipeline.training.holdout_folds import split_rows
 from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
@@ -82,8 +83,7 @@ class Part:
     @property
     def rarer_count(self) -> int:
         """Number of distinct customers who churned, or who stayed, whichever is smaller."""
-        ids = np.arange(len(self.y)) if self.customers is None else self.customers
-        return min(len(np.unique(ids[self.y == outcome])) for outcome in (0, 1))
+        return count_rarer(self.y, self.customers)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from churnkit.evaluation.classification.repeated_rows import count_rarer
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -130,8 +132,7 @@ def _may_cross(recipe: Recipe, rows: int) -> bool:
 
 
 def _is_enough(left: NDArray[np.int8], customers: NDArray[Any]) -> bool:
-    rarer = min(len(np.unique(customers[left == outcome])) for outcome in (0, 1))
-    return rarer >= _ENOUGH_CHURNERS
+    return count_rarer(left, customers) >= _ENOUGH_CHURNERS
 
 
 def _is_forward(recipe: Recipe, contract: Contract, table: pa.Table) -> bool:

@@ -12,6 +12,7 @@ from churnkit.core.result import Result
 from churnkit.errors import RecipeError
 from churnkit.evaluation import METRICS, Comparison, compare
 from churnkit.evaluation.classification.fit_interval import compare_refits
+from churnkit.evaluation.classification.repeated_rows import count_rarer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,11 +73,12 @@ class GateResult(Result):
 class PromotionGate:
     """Promote a model only if it beats the baseline rule and the champion.
 
-    Against the champion, the whole paired interval of the gain must be positive (see
-    `churnkit.evaluation.compare`): a model that is ahead by chance alone is not promoted. So it is
-    against the baseline rule. With the log loss, it is instead the gain over the overall churn rate
-    that must be positive beyond chance; the estimated gain over the rule must be positive. A model
-    with the champion's scores and other actions is judged by its actions in place of the champion.
+    The whole paired interval of the gain over the champion must be positive (see
+    `churnkit.evaluation.compare`): a model that is ahead by chance alone is not promoted. With the
+    log loss, so must the interval of the gain over the overall churn rate, and the estimated gain
+    over the baseline rule must be positive. With other metrics the interval of the gain over the
+    rule must be positive. A model with the champion's scores and other actions is judged by its
+    actions in place of the champion.
 
     Parameters
     ----------
@@ -163,14 +165,16 @@ class PromotionGate:
                 seed=seed,
             )
             return (
-                compare_refits(compared, rarer=_rarer(y[rows], ids)) if cross_fitted else compared
+                compare_refits(compared, rarer=count_rarer(y[rows], ids))
+                if cross_fitted
+                else compared
             )
 
         everybody = np.ones(len(y), dtype=np.bool_)
         with_rule = compare_with(baseline, everybody)
         is_shown = with_rule.verdict == "better"
         passed = is_shown or (self.metric == _LOG_LOSS and with_rule.gain.value > 0)
-        ahead = "ahead, but " if passed and not is_shown else ""
+        ahead = "ahead as estimated, which suffices; " if passed and not is_shown else ""
         # A rule may be worse than no rule, in tables of noise.
         rate = np.full(len(y), np.average(y, weights=sample_weight))
         rule_predicts = (
@@ -211,7 +215,7 @@ class PromotionGate:
                 if not beats_rate:
                     advice = _advise(
                         with_rate,
-                        rarer=_rarer(y, customers),
+                        rarer=count_rarer(y, customers),
                         ranks=compare_with(rate, everybody, "auc").verdict == "better",
                         rule_predicts=rule_predicts,
                         is_forward=is_forward,
@@ -225,12 +229,6 @@ class PromotionGate:
 def _is_same(probability: NDArray[Any], champion: NDArray[Any]) -> bool:
     rows = ~np.isnan(champion)
     return np.array_equal(probability[rows], champion[rows])
-
-
-def _rarer(y: NDArray[Any], customers: NDArray[Any] | None) -> int:
-    """Return the number of customers who churned, or who stayed, whichever is smaller."""
-    ids = np.arange(len(y)) if customers is None else customers
-    return min(len(np.unique(ids[y == outcome])) for outcome in (0, 1))
 
 
 def _advise(

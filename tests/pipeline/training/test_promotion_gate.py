@@ -84,7 +84,7 @@ def test_a_model_that_predicts_needs_no_proof_against_the_rule():
     assert result.baseline.verdict == "no difference"
     assert result.baseline.gain.value > 0
     assert result.passed
-    assert ": ahead, but no detectable difference" in result.says[0]
+    assert ": ahead as estimated, which suffices; no detectable difference" in result.says[0]
     assert result.says[1].startswith("passed against the overall churn rate: better")
     refused = PromotionGate().judge(LEFT, nearly, RISK, None, rule="better", seed=0)
     assert not refused.passed
