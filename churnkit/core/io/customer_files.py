@@ -51,8 +51,8 @@ class CustomerFiles:
     columns: dict[str, dict[str, str]]
     left_out: tuple[str, ...]
 
-    def __str__(self) -> str:
-        """Describe the files, the names of their columns, and customers without one row in each."""
+    def describe(self) -> str:
+        """Read the ids, and describe the files, renamed columns and customers without a row in each."""
         first, *others = map(_base, self.keys)
         parts = [f"{first} is joined with {', '.join(others)} by '{self.entity}'"]
         pairs = [pair for names in self.columns.values() for pair in names.items()]

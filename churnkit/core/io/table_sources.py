@@ -184,7 +184,7 @@ def describe_join(source: str | Path, entity: str | None) -> str:
     if len(paths) < 2 or any(path.parent != folder for path in paths):
         return ""
     joined = find_customer_files([open_rows(open_file(path)) for path in paths], entity)
-    return "" if joined is None else str(joined)
+    return "" if joined is None else joined.describe()
 
 
 def local_parquet(source: Source | Query) -> Path:
