@@ -130,7 +130,7 @@ def test_files_of_different_customers_are_one_table(tmp_path):
 
 
 def test_a_single_file_of_a_pattern_has_the_date_of_its_name(tmp_path):
-    write(tmp_path / "in", exports("flag")[:1], lambda month: f"{month:%Y_%m}", MONTHS[:1])
+    write(tmp_path / "in", exports("flag")[:1], lambda month: month.strftime("%Y_%m"), MONTHS[:1])
     table = read_table(tmp_path / "in" / "customers_[0-9]*.csv")
     assert set(table["file_date"].to_pylist()) == {"2024-02-29"}
     named = read_table(tmp_path / "in" / "customers_2024_02*.csv")
