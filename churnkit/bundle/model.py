@@ -173,7 +173,9 @@ class RetentionModel(DecidingModel):
         customers
             A pandas, polars or pyarrow table, or a list of dicts.
         interval
-            Add ``probability_low`` and ``probability_high``, see `churnkit.models.VennAbers`.
+            Add ``probability_low`` and ``probability_high``: an interval that holds the
+            probability, often as one of its ends, and the churn rate of tested customers with
+            similar scores. See `churnkit.models.VennAbers`.
 
         Returns
         -------

@@ -338,6 +338,7 @@ def test_the_customer_page_shows_the_interval_of_the_risk(visit, customer_list):
     probability = float(customer_list.probability[customer_list.rows[customer]])
     low, high = customer_list.model.contents.intervals.interval_one(probability)
     assert f'<dd class="interval">{low:.1%} to {high:.1%}</dd>' in page
+    assert "tested customers with similar scores; the risk is often one of its ends" in page
 
 
 def test_the_health_score_is_shown_as_a_sum(visit, customer_list):

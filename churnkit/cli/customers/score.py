@@ -39,7 +39,12 @@ def score(
         int, typer.Option(min=0, max=20, help="Number of reasons per customer.")
     ] = 0,
     intervals: Annotated[
-        bool, typer.Option("--intervals", help="Add the interval of each probability.")
+        bool,
+        typer.Option(
+            "--intervals",
+            help="Add an interval that holds each probability, often as one of its ends, and the "
+            "churn rate of tested customers with similar scores.",
+        ),
     ] = False,
     sql: Sql = None,
     to_sql: Annotated[

@@ -36,8 +36,13 @@ _TOP: Final[Schema] = {
 _INTERVAL: Final[Schema] = {
     "type": "boolean",
     "default": False,
-    "description": "Add `probability_low` and `probability_high`: an interval that holds a "
-    "calibrated probability.",
+    "description": "Add `probability_low` and `probability_high`: an interval that holds "
+    "`churn_probability` and the churn rate of tested customers with similar scores.",
+}
+_END: Final[Schema] = {
+    **_PROBABILITY,
+    "description": "An end of the interval, often `churn_probability` itself: the churn rates of "
+    "tested customers with similar scores are then all on its other side.",
 }
 _BUDGET: Final[Schema] = {
     "type": ["number", "null"],
@@ -81,7 +86,7 @@ def components(
     id_schema = customer["properties"][entity]
     scored = {entity: id_schema, "prediction_id": TEXT, "churn_probability": _PROBABILITY}
     asked = {"interval": _INTERVAL} if intervals else {}
-    ends = dict.fromkeys(("probability_low", "probability_high"), _PROBABILITY) if intervals else {}
+    ends = dict.fromkeys(("probability_low", "probability_high"), _END) if intervals else {}
     schemas: Schema = {
         "Customer": customer,
         "PredictRequest": _request("Customer", max_rows, **asked),
