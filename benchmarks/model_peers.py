@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 
+from benchmarks.model_tables import in_days
 from churnkit.models import ChurnClassifier
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def churnkit(profile: str, **settings: Any) -> Peer:
 def _catboost(table: Table, fold: Fold) -> NDArray[np.float64]:
     from catboost import CatBoostClassifier
 
-    frame = table.frame.copy()
+    frame = table.frame.apply(in_days)
     for name in table.categories:
         frame[name] = frame[name].fillna("missing").astype(str)
     model = CatBoostClassifier(

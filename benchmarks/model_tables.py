@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # A text column is numeric if all values that are not blank are numbers.
 _BLANK = {"", "?", "na", "nan", "null", "none"}
+_DATES = ("%Y-%m-%d", "%d/%m/%Y", "%m/%d/%Y")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Table:
     title
         Its name in the results.
     frame
-        The features: numbers, and categories as text (missing as None).
+        The features: numbers, dates, and categories as text (missing as None).
     y : (n,) 1 for churned
     categories
         Names of the categorical columns.
@@ -51,10 +52,10 @@ class Table:
         return tuple(list(self.frame.columns).index(name) for name in self.categories)
 
     def matrix(self) -> NDArray[np.float64]:
-        """Return numbers and arbitrary category codes, missing as NaN, (n, f)."""
+        """Return numbers, days and arbitrary category codes, missing as NaN, (n, f)."""
         columns = []
         for name in self.frame.columns:
-            column = self.frame[name]
+            column = in_days(self.frame[name])
             if name in self.categories:
                 codes = pd.Categorical(column).codes.astype(float)
                 columns.append(np.where(codes < 0, np.nan, codes))
@@ -91,6 +92,7 @@ def from_csv(
     categories: tuple[str, ...] = (),
     title: str | None = None,
     test: Path | None = None,
+    dates: bool = False,
 ) -> Table:
     """Read a churn table from a CSV file.
 
@@ -110,11 +112,13 @@ def from_csv(
         Title of the table; the file's name if not given.
     test
         A test table with the same columns, instead of folds.
+    dates
+        Read columns of dates as dates.
     """
-    raw = _read(path)
+    raw = read_csv(path)
     train_rows = len(raw)
     if test is not None:
-        raw = pd.concat([raw, _read(test)[raw.columns]], ignore_index=True)
+        raw = pd.concat([raw, read_csv(test)[raw.columns]], ignore_index=True)
     unknown = {label, *ids, *categories} - set(raw.columns)
     if unknown:
         raise SystemExit(f"{path.name} has no column {', '.join(sorted(unknown))}")
@@ -129,10 +133,13 @@ def from_csv(
     features = raw[has_label].drop(columns=[label, *ids]).reset_index(drop=True)
     y = (outcome[has_label] == churned).to_numpy().astype(int)
     table = _typed(title or path.stem, features, y, categories)
+    if dates:
+        table = _with_dates(table)
     return table if test is None else replace(table, test_start=int(has_label[:train_rows].sum()))
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read a CSV file as text; the separator is detected."""
     with path.open(encoding="utf-8-sig") as lines:
         header = lines.readline()
     separator = max(",;\t|", key=header.count)
@@ -159,3 +166,23 @@ def _typed(
         if name not in texts:
             texts.append(name)
     return Table(title, pd.DataFrame(columns), y, tuple(texts))
+
+
+def _with_dates(table: Table) -> Table:
+    """Parse the categories that are dates in at least 99% of their rows."""
+    frame = table.frame.copy()
+    for name in table.categories:
+        for written in _DATES:
+            days = pd.to_datetime(frame[name], format=written, errors="coerce")
+            if days.notna().sum() >= 0.99 * frame[name].notna().sum() > 0:
+                frame[name] = days
+                break
+    left = tuple(name for name in table.categories if frame[name].dtype.kind != "M")
+    return replace(table, frame=frame, categories=left)
+
+
+def in_days(column: pd.Series) -> pd.Series:
+    """Return dates as days since 1970, and other columns as they are."""
+    if column.dtype.kind != "M":
+        return column
+    return (column - pd.Timestamp(0)) / pd.Timedelta(days=1)
