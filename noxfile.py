@@ -88,13 +88,6 @@ def tests(session: nox.Session) -> None:
     run_pytest(session, "--durations=10")
 
 
-@nox.session(python=PYTHONS)
-def tests_portable(session: nox.Session) -> None:
-    """Run the tests that depend on versions, with the newest dependencies."""
-    session.install("-e", ".[all,test]")
-    run_pytest(session, "-m", PORTABLE)
-
-
 @nox.session(python=OLDEST_PYTHON, venv_backend="uv")
 def tests_oldest(session: nox.Session) -> None:
     """Run the tests that depend on versions of others, with the oldest supported dependencies."""
