@@ -103,7 +103,7 @@ def tests_spark(session: nox.Session) -> None:
     install_oldest(session)
     session.run(
         "python", "-m", "pytest", "-q", "-m", "spark", "tests/timeline", "tests/batch",
-        "tests/insights", *session.posargs, env=ENVIRONMENT,
+        "tests/insights", "tests/docs", *session.posargs, env=ENVIRONMENT,
     )  # fmt: skip
 
 

@@ -22,9 +22,9 @@ SETUPS = Path(__file__).parent / "setups"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Pages whose blocks talk to a running service.
 SERVED = {"howto_application", "serving"}
-MARKS = dict.fromkeys(SERVED, (pytest.mark.server, pytest.mark.slow)) | {
-    "howto_spark": (pytest.mark.spark, pytest.mark.slow)
-}
+# PySpark leaves the sockets of its results to the garbage collector, which warns.
+ON_SPARK = (pytest.mark.spark, pytest.mark.slow, pytest.mark.filterwarnings("default"))
+MARKS = dict.fromkeys(SERVED, (pytest.mark.server, pytest.mark.slow)) | {"howto_spark": ON_SPARK}
 
 
 @dataclass(frozen=True)
