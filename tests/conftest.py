@@ -199,6 +199,19 @@ def rows_of_shop():
 
 
 @pytest.fixture(scope="session")
+def customers_of_shop():
+    """Function that returns today's customers: rows of the shop without the label."""
+
+    def customers(count, *, seed=0):
+        return [
+            {name: cell for name, cell in row.items() if name != "churned"}
+            for row in shop_rows(count, seed=seed)
+        ]
+
+    return customers
+
+
+@pytest.fixture(scope="session")
 def to_csv():
     return write_csv
 

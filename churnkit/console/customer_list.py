@@ -24,6 +24,7 @@ from churnkit.decisions.decide_table import total_gain
 from churnkit.decisions.response import find_responses
 from churnkit.errors import RecipeError
 from churnkit.insights.health.decomposition import decompose_health, explain_health
+from churnkit.report.input_tables import describe_churned, leave_out_churned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +79,8 @@ class CustomerList:
         Customer ids as text.
     day
         Day that the actions are planned for.
+    left
+        Number of customers of the table read who have left, and are not among these.
     """
 
     model: RetentionModel
@@ -87,6 +90,12 @@ class CustomerList:
     decisions: Decisions
     customers: tuple[str, ...]
     day: date
+    left: int = 0
+
+    @property
+    def note(self) -> str:
+        """Remark on the customers who have left, in the locale; empty if there are none."""
+        return describe_churned(self.model, self.left, self.left + len(self.customers))
 
     @cached_property
     def rows(self) -> Mapping[str, int]:
@@ -320,7 +329,8 @@ def read_customer_list(
     model
         Model with a catalogue of actions.
     customers
-        Table with one row per customer.
+        Table with one row per customer. Those who have left by the label of a table without as-of
+        dates are left out, as in a report.
     day
         Day that the actions are planned for.
     journal
@@ -336,6 +346,8 @@ def read_customer_list(
 
     Raises
     ------
+    ChurnkitError
+        If all customers have left.
     DataError
         If a column is missing, or a customer has two rows.
     RecipeError
@@ -349,7 +361,7 @@ def read_customer_list(
             f"model '{model.name}' has no actions to approve: add a catalogue to the recipe "
             "(actions=Catalogue(...)) and retrain"
         )
-    table = as_arrow(customers)
+    table, left = leave_out_churned(model, as_arrow(customers))
     encoded, probability = model.score_table(table, "recommend", unique=True)
     context = model.decision_context(entities(encoded), as_of=day, journal=journal)
     decisions = model.decide_table(probability, encoded.matrix, budget=budget, context=context)
@@ -360,7 +372,7 @@ def read_customer_list(
         gains, _ = model.action_gains(probability, encoded.matrix)
         responses = find_responses(probability, gains, model.catalogue, decisions.action)
         decisions = _with_totals(replace(decisions, responses=responses), gains)
-    return CustomerList(model, table, encoded, probability, decisions, customers, day)
+    return CustomerList(model, table, encoded, probability, decisions, customers, day, left)
 
 
 def planning_period(day: date) -> str:

@@ -10,6 +10,7 @@ from churnkit.bundle.parts.horizons import Horizons, find_horizons
 from churnkit.bundle.parts.uplift import effect_sources
 from churnkit.core.number_format import format_money
 from churnkit.core.translation import _
+from churnkit.errors import ChurnkitError
 from churnkit.insights.metrics.churn_reasons import ChurnReasons, measure_churn_reasons
 from churnkit.insights.metrics.journeys import Journeys, measure_journeys
 from churnkit.insights.metrics.retention import RetentionMetrics, measure_retention
@@ -24,6 +25,7 @@ from churnkit.insights.text.voice_of_customer import (
     ticket_risk_ratios,
     usage_risk_ratios,
 )
+from churnkit.report.input_tables import describe_churned, leave_out_churned
 from churnkit.report.scored_customers import ScoredCustomers, score_customers
 
 if TYPE_CHECKING:
@@ -140,7 +142,8 @@ def gather_report_data(
     tables
         Raw tables by the names of `churnkit.insights.LAYOUTS`; see `retention_metrics`.
     model, customers
-        A trained model, and a table with one row per customer as the model takes it. Without
+        A trained model, and a table with one row per customer as the model takes it. Customers
+        who have left by the label of a table without as-of dates are left out. Without
         `customers`, a model with a timeline builds the rows from the raw tables.
     as_of, settings, columns, memory_limit, spill_dir, threads
         As for `churnkit.insights.retention_metrics`.
@@ -172,6 +175,8 @@ def gather_report_data(
     ------
     DataError
         If a table or a needed column is missing or cannot be read.
+    ChurnkitError
+        If all customers have left, or some that `decisions` are on.
     RecipeError
         If a table's name is unknown.
     """
@@ -206,6 +211,7 @@ def gather_report_data(
         )
         currency = currency or data["horizons"].currency
     data["scorecard"] = _scorecard(data, targets)
+    note = " ".join(filter(None, (data.pop("left", ""), note)))
     return ReportData(currency=currency, note=note, **data)
 
 
@@ -260,6 +266,18 @@ def _model_results(
         progress("building customer rows from the raw tables")
         customers = model.snapshot(tables, as_of=as_of)
     if customers is not None:
+        from churnkit.contracts.arrow_interop import as_arrow
+
+        rows = as_arrow(customers)
+        customers, left = leave_out_churned(model, rows)
+        data["left"] = describe_churned(model, left, len(rows))
+        if left and decisions is not None:
+            raise ChurnkitError(
+                f"{left:,} decisions are on customers who have left: leave them out of the "
+                "customers and the decisions"
+            )
+        if left:
+            progress(data["left"])
         progress("scoring customers, explaining scores, planning actions")
         data["scored"] = score_customers(
             model,

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from churnkit.bundle.model import RetentionModel
 
 __all__ = [
-    "TABLES_FOLDER", "find_customers", "find_tables", "leave_out_churned", "parse_columns",
-    "parse_tables", "parse_targets",
+    "TABLES_FOLDER", "describe_churned", "find_customers", "find_tables", "leave_out_churned",
+    "parse_columns", "parse_tables", "parse_targets",
 ]  # fmt: skip
 
 TABLES_FOLDER = "tables"
@@ -119,8 +119,8 @@ def find_customers(root: Path) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def leave_out_churned(model: RetentionModel, customers: pa.Table) -> tuple[pa.Table, str]:
-    """Leave out the customers of a flat table who have left by their label, and say how many.
+def leave_out_churned(model: RetentionModel, customers: pa.Table) -> tuple[pa.Table, int]:
+    """Leave out the customers of a flat table who have left by their label, and count them.
 
     A table with an as-of date, or of a model with a timeline, keeps all rows: its labels are
     outcomes after the date of the row. So does a table without the label. A row whose label is
@@ -135,8 +135,8 @@ def leave_out_churned(model: RetentionModel, customers: pa.Table) -> tuple[pa.Ta
 
     Returns
     -------
-    pyarrow.Table, str
-        The customers who have not left, and a remark on the others; empty if there are none.
+    pyarrow.Table, int
+        The customers who have not left, and the number of the others.
 
     Raises
     ------
@@ -149,23 +149,36 @@ def leave_out_churned(model: RetentionModel, customers: pa.Table) -> tuple[pa.Ta
     label = contract.label
     is_flat = model.contents.timeline is None and contract.as_of is None
     if not is_flat or label is None or label.name not in customers.column_names:
-        return customers, ""
+        return customers, 0
     stayed = np.asarray(parse_label(contract, customers)[0]) == 0
     left = int((~stayed).sum())
-    if not left:
-        return customers, ""
-    if left == len(stayed):
+    if left and left == len(stayed):
         raise ChurnkitError(
-            f"all {left:,} customers have left by column '{label.name}': a report on risk and "
-            "actions needs a file with current customers"
+            f"all {left:,} customers have left by column '{label.name}': risk and actions need a "
+            "file with current customers"
         )
-    note = ngettext(
+    return customers.filter(stayed) if left else customers, left
+
+
+def describe_churned(model: RetentionModel, left: int, rows: int) -> str:
+    """Say how many customers `leave_out_churned` has left out; empty for none.
+
+    Parameters
+    ----------
+    model
+        The model, whose contract names the label.
+    left, rows
+        Number of customers who have left, and of all.
+    """
+    label = model.contract.label
+    if not left or label is None:
+        return ""
+    return ngettext(
         "{count:,} of {rows:,} customers has left by the column {column} and is left out: risk, "
         "drivers, segments, actions and health are those of the customers who remain.",
         "{count:,} of {rows:,} customers have left by the column {column} and are left out: risk, "
         "drivers, segments, actions and health are those of the customers who remain.",
         left,
-        rows=len(stayed),
+        rows=rows,
         column=label.name,
     )
-    return customers.filter(stayed), note

@@ -19,22 +19,22 @@ NOW = datetime(2026, 11, 5, 9, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def work_list(shop_model, rows_of_shop):
+def work_list(shop_model, customers_of_shop):
     """Scored customers of the shop; shared, so tests must not change it."""
     from churnkit.console import read_customer_list
 
-    rows = rows_of_shop(200, seed=5)
+    rows = customers_of_shop(200, seed=5)
     rows[0] |= {"customer_id": "=cmd|'x'", "email": "=mail@example.org"}
     rows[1] |= {"email": "<script>m</script>"}
     return read_customer_list(shop_model, pa.Table.from_pylist(rows), day=DAY)
 
 
 @pytest.fixture(scope="session")
-def account_list(shop_model, rows_of_shop):
+def account_list(shop_model, customers_of_shop):
     """As `work_list`, with accounts and their parents."""
     from churnkit.console import read_customer_list
 
-    rows = rows_of_shop(60, seed=5)
+    rows = customers_of_shop(60, seed=5)
     for number, row in enumerate(rows):
         row["company"] = ("Acme", "Bolt & Co", "<script>a</script>", "=Calc", None, " ")[number % 6]
         row["holding"] = ("North", "North", None, "South / <b>", None, None)[number % 6]
@@ -116,14 +116,14 @@ def crm_server():
 
 
 @pytest.fixture(scope="session")
-def console(crm_server, trained_shop, tmp_path_factory, rows_of_shop, to_csv):
+def console(crm_server, trained_shop, tmp_path_factory, customers_of_shop, to_csv):
     """Start the command with raw tables and yield its address and journal."""
     import pyarrow.parquet as pq
 
     from churnkit.datasets import simulate
 
     folder = tmp_path_factory.mktemp("console")
-    rows = rows_of_shop(300, seed=7)
+    rows = customers_of_shop(300, seed=7)
     for number, row in enumerate(rows):
         row |= {"company": f"Company {number % 40}", "holding": f"Group {number % 40 // 4}"}
     rows[0] |= {"city": "<script>alert(1)</script>", "customer_id": "=cmd|'x'"}

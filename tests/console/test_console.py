@@ -22,6 +22,7 @@ from churnkit.console import ConsoleApp, read_customer_list  # noqa: E402
 from churnkit.console.approvals import Approvals  # noqa: E402
 from churnkit.console.auth import SessionAuth  # noqa: E402
 from churnkit.console.customer_history import History  # noqa: E402
+from churnkit.errors import ChurnkitError  # noqa: E402
 from churnkit.journal import Journal  # noqa: E402
 from churnkit.server.auth.api_keys import add_key  # noqa: E402
 
@@ -36,8 +37,8 @@ def journal(tmp_path):
 
 
 @pytest.fixture
-def customer_list(shop_model, rows_of_shop):
-    rows = rows_of_shop(200, seed=5)
+def customer_list(shop_model, customers_of_shop):
+    rows = customers_of_shop(200, seed=5)
     rows[0] |= {"customer_id": "=cmd|'x'", "city": "<script>alert(1)</script>"}
     rows[1] |= {"customer_id": "<script>a</script>/b"}
     return read_customer_list(shop_model, pa.Table.from_pylist(rows), day=date(2026, 11, 5))
@@ -155,6 +156,37 @@ def test_a_report_on_some_customers_has_no_figures_that_need_those_who_left(
     assert "Customers who match only." in part
     assert "More sections" in whole
     assert "More sections" not in part
+
+
+def test_customers_who_left_by_a_flat_tables_label_are_left_out_as_in_the_report(
+    shop_model, rows_of_shop, journal
+):
+    from churnkit.report import build_report
+
+    rows = rows_of_shop(200, seed=5)
+    stayed = [row["customer_id"] for row in rows if not row["churned"]]
+    assert 50 < len(stayed) < 150
+    listed = read_customer_list(shop_model, pa.Table.from_pylist(rows), day=date(2026, 11, 5))
+    assert list(listed.customers) == stayed
+    console = ConsoleApp(
+        listed,
+        Approvals(journal, listed),
+        History(shop_model, {}, listed.day),
+        auth=SessionAuth(None),
+        clock=lambda: NOW,
+    )
+    browser = testclient.TestClient(console.app(), base_url=ASKED, client=("127.0.0.1", 5))
+    note = f"{200 - len(stayed)} of 200 customers have left by the column churned"
+    report = build_report(model=shop_model, customers=rows)
+    assert f" of {len(stayed)} customers are expected to churn" in report.sections[0].lead
+    for page in (browser.get("/").text, browser.get("/report").text, report.html):
+        assert note in page
+    assert report.sections[0].lead in browser.get("/report").text
+    with pytest.raises(ChurnkitError, match="decisions are on customers who have left"):
+        build_report(model=shop_model, customers=rows, decisions=listed.decisions)
+    left = [row for row in rows if row["churned"]]
+    with pytest.raises(ChurnkitError, match=f"all {len(left)} customers have left"):
+        read_customer_list(shop_model, pa.Table.from_pylist(left), day=listed.day)
 
 
 def test_no_text_of_a_customer_becomes_markup_or_a_formula(visit):

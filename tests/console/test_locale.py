@@ -66,8 +66,8 @@ class SkippingPush:
         return PushState(counts, 1, dict.fromkeys(SKIPPED, 1234), is_running=False, error="")
 
 
-def open_console(locale, shop_model, rows_of_shop, folder, journal):
-    rows = rows_of_shop(60, seed=5)
+def open_console(locale, shop_model, customers_of_shop, folder, journal):
+    rows = customers_of_shop(60, seed=5)
     for row in rows:
         row |= {"customer_id": row["customer_id"].removeprefix("idcanary"), "email": "1@2.3"}
         row |= {"company": "Acme", "holding": "North"}
@@ -92,11 +92,11 @@ def open_console(locale, shop_model, rows_of_shop, folder, journal):
 
 
 @pytest.fixture(scope="module", params=["pseudo", "de"])
-def consoles(request, shop_model, rows_of_shop, tmp_path_factory):
+def consoles(request, shop_model, customers_of_shop, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     locale = PSEUDO_LOCALE if request.param == "pseudo" else "de"
     with Journal.open(f"sqlite:///{folder / 'journal.db'}") as journal:
-        yield request.param, *open_console(locale, shop_model, rows_of_shop, folder, journal)
+        yield request.param, *open_console(locale, shop_model, customers_of_shop, folder, journal)
 
 
 def send(browser, path, action, **fields):
@@ -298,10 +298,10 @@ def test_titles_of_error_pages_are_in_german(status, title):
 
 @pytest.mark.parametrize("address", ["/snooze", "/bulk"])
 def test_the_journal_has_the_reason_of_a_snooze_in_english(
-    shop_model, rows_of_shop, tmp_path, address
+    shop_model, customers_of_shop, tmp_path, address
 ):
     with Journal.open(f"sqlite:///{tmp_path / 'journal.db'}") as journal:
-        browser, customers = open_console("de", shop_model, rows_of_shop, tmp_path, journal)
+        browser, customers = open_console("de", shop_model, customers_of_shop, tmp_path, journal)
         action = customers.decisions.action
         planned = next(c for row, c in enumerate(customers.customers) if action[row] >= 0)
         page = f"/customers/{planned}"
@@ -340,11 +340,11 @@ def test_the_list_as_csv_has_iso_dates_and_english_words(consoles, pages):
 
 
 @pytest.fixture(scope="module")
-def console_of_all(shop_model, rows_of_shop, tmp_path_factory):
+def console_of_all(shop_model, customers_of_shop, tmp_path_factory):
     """A console in English, for visitors of any language."""
     folder = tmp_path_factory.mktemp("all")
     with Journal.open(f"sqlite:///{folder / 'journal.db'}") as journal:
-        yield open_console("en", shop_model, rows_of_shop, folder, journal)[0].app
+        yield open_console("en", shop_model, customers_of_shop, folder, journal)[0].app
 
 
 @pytest.fixture

@@ -38,10 +38,10 @@ def sums(rows):
 
 
 @pytest.fixture(scope="module")
-def figures(shop_model, rows_of_shop, to_csv, tmp_path_factory):
+def figures(shop_model, customers_of_shop, to_csv, tmp_path_factory):
     """Figures by name, for each place that shows them."""
     folder = tmp_path_factory.mktemp("figures")
-    rows = rows_of_shop(300, seed=11)
+    rows = customers_of_shop(300, seed=11)
     file = to_csv(folder / "customers.csv", rows)
     planned, totals = plan(file, shop_model, budget=BUDGET)
     table = pa.Table.from_pylist(rows)

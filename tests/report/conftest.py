@@ -13,12 +13,12 @@ def simulated():
 
 
 @pytest.fixture(scope="session")
-def report(simulated, shop_model, rows_of_shop):
+def report(simulated, shop_model, customers_of_shop):
     from churnkit.report import build_report
 
     return build_report(
         {name: table for name, table in simulated.tables.items() if name != "customers"},
         model=shop_model,
-        customers=rows_of_shop(400, seed=3),
+        customers=customers_of_shop(400, seed=3),
         threads=1,
     )

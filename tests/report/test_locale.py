@@ -26,9 +26,9 @@ def tables(simulated):
 
 
 @pytest.fixture(scope="module")
-def pseudo(tables, shop_model, rows_of_shop):
+def pseudo(tables, shop_model, customers_of_shop):
     return build_report(
-        tables, model=shop_model, customers=rows_of_shop(400, seed=3), threads=1, locale=PSEUDO_LOCALE
+        tables, model=shop_model, customers=customers_of_shop(400, seed=3), threads=1, locale=PSEUDO_LOCALE
     )  # fmt: skip
 
 
@@ -69,9 +69,9 @@ def test_numbers_of_the_report_follow_the_locale(pseudo):
     assert [text for text in texts if re.search(r"\d[.,]\d|\d%", text)] == []
 
 
-def test_a_german_report_has_german_texts_numbers_and_dates(shop_model, rows_of_shop):
+def test_a_german_report_has_german_texts_numbers_and_dates(shop_model, customers_of_shop):
     report = build_report(
-        model=shop_model, customers=rows_of_shop(60, seed=3), as_of="2026-03-01", locale="de"
+        model=shop_model, customers=customers_of_shop(60, seed=3), as_of="2026-03-01", locale="de"
     )
     page = replace(report, as_of="2026-03-01").html
     assert report.title == "Bericht zur Kundenbindung"
@@ -81,15 +81,15 @@ def test_a_german_report_has_german_texts_numbers_and_dates(shop_model, rows_of_
     assert re.search(r"\d,\d\s%", page)
 
 
-def test_the_locale_of_a_report_does_not_outlive_it(shop_model, rows_of_shop):
-    build_report(model=shop_model, customers=rows_of_shop(60, seed=3), locale="de")
+def test_the_locale_of_a_report_does_not_outlive_it(shop_model, customers_of_shop):
+    build_report(model=shop_model, customers=customers_of_shop(60, seed=3), locale="de")
     assert build_report().title == "Retention report"
     with use_locale("de"):
         assert build_report().title == "Bericht zur Kundenbindung"
 
 
-def test_the_same_report_has_the_same_numbers_in_every_language(shop_model, rows_of_shop):
-    rows = rows_of_shop(60, seed=3)
+def test_the_same_report_has_the_same_numbers_in_every_language(shop_model, customers_of_shop):
+    rows = customers_of_shop(60, seed=3)
     english, german = (
         build_report(model=shop_model, customers=rows, locale=locale) for locale in ("en", "de")
     )

@@ -181,9 +181,9 @@ def test_without_jinja_the_message_names_what_to_install(monkeypatch):
 
 @pytest.mark.parametrize(("margin", "noun"), [(0.7, "margin"), (1.0, "revenue")])
 def test_the_at_risk_share_is_of_the_same_money_over_the_same_time(
-    shop_model, rows_of_shop, margin, noun
+    shop_model, customers_of_shop, margin, noun
 ):
-    rows = rows_of_shop(60, seed=3)
+    rows = customers_of_shop(60, seed=3)
     catalogue = replace(shop_model.catalogue, margin=margin, periods=12)
     model = RetentionModel(replace(shop_model.contents, catalogue=catalogue))
     tiles = build_report(model=model, customers=rows).sections[0].blocks[0]
@@ -194,8 +194,10 @@ def test_the_at_risk_share_is_of_the_same_money_over_the_same_time(
     assert tile.note == f"{tile.value / total:.1%} of the {noun} of €{total:,.0f} over 12 months"
 
 
-def test_the_plan_shown_respects_holdouts_and_contact_rules(shop_model, rows_of_shop, tmp_path):
-    rows = rows_of_shop(400, seed=3)
+def test_the_plan_shown_respects_holdouts_and_contact_rules(
+    shop_model, customers_of_shop, tmp_path
+):
+    rows = customers_of_shop(400, seed=3)
     catalogue = replace(
         shop_model.catalogue,
         holdout=0.5,
@@ -292,9 +294,13 @@ def test_groups_are_compared_in_one_table_and_not_in_sentences():
     assert group_table({"limits": ["No dates."]}) is None
 
 
-def test_sections_without_input_are_listed_together_with_what_they_need(shop_model, rows_of_shop):
+def test_sections_without_input_are_listed_together_with_what_they_need(
+    shop_model, customers_of_shop
+):
     pytest.importorskip("jinja2", reason="the extra 'report' is not installed")
-    page = build_report(model=shop_model, customers=rows_of_shop(60, seed=3), note="A remark.").html
+    page = build_report(
+        model=shop_model, customers=customers_of_shop(60, seed=3), note="A remark."
+    ).html
     more = page[page.index('id="more"') :]
     for title in ("Revenue", "Cohorts", "Survival", "Experiments"):
         assert f"<dt>{title}</dt>" in more

@@ -229,21 +229,12 @@ def _read_rows(
 ) -> tuple[Any, Mapping[str, Any], str]:
     """Read the customers, or the training data without any; return the raw tables and a note."""
     from churnkit.cli.customers.training_rows import read_training_rows
-    from churnkit.report.input_tables import leave_out_churned
 
     if model is None:
         return None, tables, ""
-    rows, note = None, ""
     if path is not None:
-        rows = _read_customers(path, model)
-    elif not tables:
-        rows, tables, note = read_training_rows(model, project)
-    if rows is None:
-        return None, tables, note
-    rows, left = leave_out_churned(model, rows)
-    if left:
-        print_status(left)
-    return rows, tables, " ".join(filter(None, (left, note)))
+        return _read_customers(path, model), tables, ""
+    return (None, tables, "") if tables else read_training_rows(model, project)
 
 
 def _read_customers(path: Path, model: RetentionModel) -> pa.Table:

@@ -93,6 +93,8 @@ def console(
     with Journal.open(journal) as opened, use_locale(locale or "en"):
         print_status("scoring customers and choosing actions")
         scored = read_customer_list(loaded, rows, day=today, journal=opened)
+        if scored.note:
+            print_status(scored.note)
         approvals = Approvals(opened, scored)
         console_app = ConsoleApp(
             scored,

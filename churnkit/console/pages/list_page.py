@@ -90,6 +90,7 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
         views=context.views.list(visitor.name or "local"),
         news=_news(context, visitor, last),
         last_visit=last,
+        note=customers.note,
     )
 
 

@@ -171,4 +171,5 @@ def _describe_part(*, is_team: bool) -> str:
     return whose + _(
         " Customers who have left have no owner and no current values, so targets, revenue, "
         "retention, journeys and experiments are in the report on all customers."
+            note="" if is_part else customers.note,
     )
