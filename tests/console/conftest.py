@@ -18,6 +18,12 @@ DAY = date(2026, 11, 5)
 NOW = datetime(2026, 11, 5, 9, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Let a request wait for its report, however busy the machine is."""
+    monkeypatch.setattr("churnkit.console.pages.report_page._WAIT_SECONDS", 60.0)
+
+
 @pytest.fixture(scope="session")
 def work_list(shop_model, customers_of_shop):
     """Scored customers of the shop; shared, so tests must not change it."""

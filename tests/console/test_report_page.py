@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
 
 from churnkit.console.pages.report_page import ReportPages
-from churnkit.core.translation import use_locale
+from churnkit.core.translation import active_locale, use_locale
 from churnkit.errors import ChurnkitError
 
 WAIT = 30
@@ -98,3 +98,27 @@ def test_a_report_that_fails_is_tried_again(reports, monkeypatch):
     assert not pages._builds
     monkeypatch.setattr(pages, "_build", build)
     assert pages.cached({}) == "page 1"
+
+
+def test_a_slow_report_is_announced_by_a_page_that_loads_itself_again(work, monkeypatch):
+    finished = threading.Event()
+
+    def build(_pages, _selected, _visible):
+        assert finished.wait(WAIT)
+        return f"<p>the report in {active_locale().language}</p>"
+
+    monkeypatch.setattr(ReportPages, "_build", build)
+    monkeypatch.setattr("churnkit.console.pages.report_page._WAIT_SECONDS", 0.01)
+    browser, german = work()[0], {"accept-language": "de"}
+    try:
+        waiting = browser.get("/report", headers=german)
+        assert waiting.status_code == 202
+        assert 'http-equiv="refresh"' in waiting.text
+        assert "Der Bericht wird erstellt" in waiting.text
+        # Other pages answer in the meantime.
+        assert browser.get("/", headers=german).status_code == 200
+    finally:
+        finished.set()
+    monkeypatch.setattr("churnkit.console.pages.report_page._WAIT_SECONDS", WAIT)
+    assert browser.get("/report", headers=german).text == "<p>the report in de</p>"
+    assert browser.get("/report").text == "<p>the report in en</p>"

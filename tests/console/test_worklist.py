@@ -133,6 +133,25 @@ def test_an_owner_a_snooze_and_a_note_are_kept_and_logged(work, work_list, send_
     assert "asked for a call" in log
 
 
+@pytest.mark.parametrize(
+    ("due", "is_kept"),
+    [
+        *(("9999-12-31", False), ("12026-01-01", False), ("0001-01-01", False)),
+        *(("2028-11-05", False), ("2028-11-04", True), ("2025-11-03", False)),
+        *(("2025-11-04", True), ("", True)),
+    ],
+)
+def test_a_task_is_due_within_a_year_back_and_two_years_ahead(
+    work, work_list, send_form, due, is_kept
+):
+    browser, journal = work()
+    path = customer_link(work_list.customers[5])
+    answer = send_form(browser, path, "/tasks/add", by="ann", title="Call", due=due)
+    assert answer.status_code == (200 if is_kept else 400)
+    assert is_kept or re.search(r"“Due” must be (a date|no (later|earlier) than)", answer.text)
+    assert len(Tasks(Worklist(journal)).list()) == is_kept
+
+
 def test_a_snoozed_customer_returns_on_the_day(work, work_list, send_form):
     customer = work_list.customers[5]
     send_form(work()[0], customer_link(customer), "/snooze", by="ann", until="2026-11-09")

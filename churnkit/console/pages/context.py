@@ -49,6 +49,7 @@ STATUS_LABELS: Final = {
     "open": mark_text("Open"), "approve": mark_text("Approved"), "reject": mark_text("Dismissed"), "snooze": mark_text("Snoozed"),
 }  # fmt: skip
 _PAUSE: Final = timedelta(minutes=30)
+_LONGEST_AHEAD: Final = timedelta(days=730)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,6 +215,11 @@ class PageContext:
         return self.clock().date()
 
     @property
+    def latest_day(self) -> date:
+        """Last day of a snooze or a task."""
+        return self.today + _LONGEST_AHEAD
+
+    @property
     def filter_columns(self) -> list[str]:
         """Columns of the customers' table that the list can be filtered by."""
         return [column_filter.column for column_filter in self.customers.filters]
@@ -286,6 +292,7 @@ class PageContext:
             has_accounts=self.customers.accounts is not None,
             destination="" if self.push is None or self.is_restricted(visitor) else self.push.name,
             is_restricted=self.is_restricted(visitor),
+            latest_day=self.latest_day,
             path=request.url.path,
             **({"here": own_address(request)} | values),
         )

@@ -44,7 +44,7 @@ _LABELS: Final = {
 }
 _TASK, _DUE, _UNTIL = mark_text("Task"), mark_text("Due"), mark_text("Snooze until")
 
-_LONGEST_SNOOZE: Final = timedelta(days=730)
+_LONGEST_OVERDUE: Final = timedelta(days=366)
 
 Form = dict[str, str]
 _SNOOZED: Final = mark_text("snoozed until {day}")
@@ -98,12 +98,27 @@ def check_snooze(context: PageContext, form: Mapping[str, str]) -> date:
     until = parse_day(form.get("until", ""), name=_UNTIL)
     if until is None or until <= context.today:
         raise ChurnkitError(_("“{name}” must be a day after today", name=_(_UNTIL)))
-    latest = context.today + _LONGEST_SNOOZE
-    if until > latest:
-        raise ChurnkitError(
-            _("“{name}” must be no later than {day}", name=_(_UNTIL), day=format_day(latest))
-        )
+    _refuse_distant(context, until, _UNTIL)
     return until
+
+
+def _read_due(context: PageContext, form: Mapping[str, str]) -> date | None:
+    """Return the due date of a task, from a year ago to in two years; None for none."""
+    due = parse_day(form.get("due", ""), name=_DUE)
+    if due is not None:
+        earliest = context.today - _LONGEST_OVERDUE
+        if due < earliest:
+            raise ChurnkitError(
+                _("“{name}” must be no earlier than {day}", name=_(_DUE), day=format_day(earliest))
+            )
+        _refuse_distant(context, due, _DUE)
+    return due
+
+
+def _refuse_distant(context: PageContext, day: date, name: str) -> None:
+    if day > context.latest_day:
+        latest = format_day(context.latest_day)
+        raise ChurnkitError(_("“{name}” must be no later than {day}", name=_(name), day=latest))
 
 
 def snooze_reason(form: Mapping[str, str], until: date) -> str:
@@ -152,7 +167,7 @@ def add_task(context: PageContext, visitor: Visitor, form: Form) -> str:
         customer,
         title=clean_text(form.get("title", ""), name=_TASK, most=_LONGEST["title"], required=True),
         owner=read_text(form, "owner") or by,
-        due=parse_day(form.get("due", ""), name=_DUE),
+        due=_read_due(context, form),
         note=read_text(form, "note"),
         by=by,
         at=context.clock(),
@@ -172,7 +187,7 @@ def change_task(context: PageContext, visitor: Visitor, form: Form) -> str:
         if name in form:
             fields[name] = read_text(form, name)
     if "due" in form:
-        fields["due"] = parse_day(form["due"], name=_DUE)
+        fields["due"] = _read_due(context, form)
     if form.get("status") in TASK_STATUSES:
         fields["status"] = form["status"]
     version, key = read_version(form), form.get("task", "")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from contextlib import nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -29,7 +30,10 @@ __all__ = ["ReportPages"]
 
 _CACHED_PARTS: Final = 16
 # Each build holds its customers' rows and tables in memory; the full report waits for no other.
+_FULL_AT_ONCE: Final = 2
 _PARTS_AT_ONCE: Final = 2
+# A report that takes longer is announced by a page that loads itself again.
+_WAIT_SECONDS: Final = 2.0
 _FEWEST_CUSTOMERS: Final = 5
 # Without the customers who have left, the others would show no churn and seem to grow: a report on
 # a part of the customers has only what concerns today's.
@@ -42,7 +46,7 @@ _Key: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 class ReportPages:
-    """Reports by filter, cached.
+    """Reports by filter, cached, and built in the background.
 
     The reports on all customers, one for each locale, are kept; of the others those that were
     read last. Each is built once, while others are built or read.
@@ -59,12 +63,13 @@ class ReportPages:
         self._context, self._embed = context, embed
         self._full: dict[_Key, str] = {}
         self._parts: dict[_Key, str] = {}
-        self._builds: dict[_Key, threading.Lock] = {}
+        self._builds: dict[_Key, Future[str]] = {}
         self._lock = threading.Lock()
-        self._part_builds = threading.BoundedSemaphore(_PARTS_AT_ONCE)
+        self._full_pool = ThreadPoolExecutor(_FULL_AT_ONCE, "churnkit-report")
+        self._part_pool = ThreadPoolExecutor(_PARTS_AT_ONCE, "churnkit-report-part")
 
     def show(self, request: Request, visitor: Visitor) -> Response:
-        """Render the report for the filters of the address."""
+        """Render the report for the filters of the address, or a page that waits for it."""
         from starlette.responses import HTMLResponse
 
         names = {c.column: f"f.{c.column}" for c in self._context.customers.filters}
@@ -73,12 +78,16 @@ class ReportPages:
             for column, name in names.items()
             if request.query_params.get(name, "*") != "*"
         }
+        build = self._begin(selected, self._context.visible_rows(visitor))
+        if not wait([build], _WAIT_SECONDS).done:
+            return self._context.page(
+                request, "report_wait.html", 202, visitor=visitor, title=_("Report")
+            )
         headers = self._context.pages.headers(strict=False)
-        visible = self._context.visible_rows(visitor)
-        return HTMLResponse(self.cached(selected, visible), headers=headers)
+        return HTMLResponse(build.result(), headers=headers)
 
     def cached(self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None = None) -> str:
-        """Return the page for some filters, in the active locale.
+        """Return the page for some filters, in the active locale, when it is built.
 
         Parameters
         ----------
@@ -87,37 +96,52 @@ class ReportPages:
         visible
             Which rows the visitor may see, (n,); None for all.
         """
+        return self._begin(selected, visible).result()
+
+    def _begin(self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None) -> Future[str]:
+        """Return the page of an earlier build, or the build that runs or begins now."""
         rows = "" if visible is None else hashlib.sha256(np.packbits(visible).data).hexdigest()
         key = (active_locale().code, rows, tuple(sorted(selected.items())))
-        page = self._find(key)
-        if page is not None:
-            return page
+        is_part = bool(selected) or visible is not None
         with self._lock:
-            build = self._builds.setdefault(key, threading.Lock())
-        with build:
             page = self._find(key)
-            if page is None:
-                is_part = bool(selected) or visible is not None
-                try:
-                    with self._part_builds if is_part else nullcontext():
-                        page = self._build(selected, visible)
-                    self._keep(key, page, is_part=is_part)
-                finally:
-                    with self._lock:
-                        self._builds.pop(key, None)
-        return page
+            if page is not None:
+                built: Future[str] = Future()
+                built.set_result(page)
+                return built
+            if key not in self._builds:
+                pool = self._part_pool if is_part else self._full_pool
+                # The build has the locale of the request.
+                self._builds[key] = pool.submit(
+                    copy_context().run, self._finish, key, selected, visible, is_part=is_part
+                )
+            return self._builds[key]
 
     def _find(self, key: _Key) -> str | None:
-        with self._lock:
-            if key in self._parts:
-                self._parts[key] = self._parts.pop(key)
-            return self._full.get(key) or self._parts.get(key)
+        if key in self._parts:
+            self._parts[key] = self._parts.pop(key)
+        return self._full.get(key) or self._parts.get(key)
 
-    def _keep(self, key: _Key, page: str, *, is_part: bool) -> None:
+    def _finish(
+        self,
+        key: _Key,
+        selected: Mapping[str, str],
+        visible: NDArray[np.bool_] | None,
+        *,
+        is_part: bool,
+    ) -> str:
+        try:
+            page = self._build(selected, visible)
+        except BaseException:
+            with self._lock:
+                del self._builds[key]
+            raise
         with self._lock:
             (self._parts if is_part else self._full)[key] = page
             while len(self._parts) > _CACHED_PARTS:
                 del self._parts[next(iter(self._parts))]
+            del self._builds[key]
+        return page
 
     def _build(self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None) -> str:
         customers, history = self._context.customers, self._context.history
@@ -147,6 +171,7 @@ class ReportPages:
             day=customers.day,
             decisions=customers.select(mask) if is_part else customers.decisions,
             embed=self._embed,
+            note="" if is_part else customers.note,
         )
         if is_part:
             sections = (
@@ -171,5 +196,4 @@ def _describe_part(*, is_team: bool) -> str:
     return whose + _(
         " Customers who have left have no owner and no current values, so targets, revenue, "
         "retention, journeys and experiments are in the report on all customers."
-            note="" if is_part else customers.note,
     )
