@@ -383,6 +383,14 @@ OVERFLOWS = """() => {
     if (node.scrollWidth > node.clientWidth + 2 && node.clientWidth && getComputedStyle(node).display !== 'inline')
       found.push('wider than its box: ' + name);
   }
+  for (const node of document.querySelectorAll('main :is(p, li, td, th, span, dd)')) {
+    const text = [...node.childNodes].some((part) => part.nodeType === 3 && part.data.trim().length > 12);
+    const box = node.getBoundingClientRect();
+    if (text && box.width && box.width < 40 && box.height > 120) found.push('squeezed: ' + node.innerText.slice(0, 30));
+  }
+  // On small screens the console's tables are cards, so that no column is hidden.
+  for (const node of document.querySelectorAll('.console .scroll'))
+    if (innerWidth < 861 && node.scrollWidth > node.clientWidth + 2) found.push('cut: ' + node.ariaLabel);
   for (const group of document.querySelectorAll('.figures, .cards, section')) {
     const boxes = [...group.children].map((child) => child.getBoundingClientRect());
     boxes.forEach((a, index) => boxes.slice(index + 1).forEach((b) => {

@@ -180,7 +180,7 @@ def account_figures(customers, rows):
 
 def cells(page, name):
     (line,) = [r for r in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if f">{name}</a>" in r]
-    return re.findall(r'<td class="number">([^<]*)', line)
+    return re.findall(r'<td class="number"[^>]*>([^<]*)', line)
 
 
 @pytest.mark.parametrize(
