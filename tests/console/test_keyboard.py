@@ -29,7 +29,7 @@ def customer_of(console, query):
 def test_a_customer_is_snoozed_and_reopened(keyboard, console):
     name = customer_of(console, "status=open&sort=customer&order=desc")
     work = keyboard(f"customers/{name}")
-    work.fill("By", "ann", "Snooze")
+    work.fill("Your name", "ann", "Snooze")
     work.press("button", "Snooze", "Snooze")
     work.expect("Snoozed until", "header")
     # The name that was entered is remembered.
@@ -61,7 +61,7 @@ def test_accounts_teams_tasks_and_views_are_reached(keyboard):
     accounts.press("link", "Company")
     accounts.expect("Health score")
     team = keyboard("teams")
-    team.fill("By", "ann", "Add a person")
+    team.fill("Your name", "ann", "Add a person")
     team.fill("Person", "kay")
     team.fill("Team", "North")
     team.press("button", "Add to team")

@@ -59,7 +59,7 @@ def test_assign_ten_calls_and_list_them_by_owner(task):
 def test_snooze_a_customer_until_monday(task):
     number = {"mouse": "00043", "keyboard": "00044"}[task.hand]
     work = task(f"customers/idcanary7x{number}")
-    work.fill("By", "ann", "Snooze")
+    work.fill("Your name", "ann", "Snooze")
     work.press("button", "Snooze", "Snooze")
     work.expect("Snoozed until", "header")
 

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from churnkit.console.pages.context import customer_link
+from churnkit.console.pages.customer_page import describe_change
 from churnkit.journal import Journal
+from churnkit.journal.worklist.records import Change
 from churnkit.journal.worklist.tasks import Tasks
 from churnkit.journal.worklist.worklist import Worklist
 from churnkit.server.auth.api_keys import add_key
@@ -131,6 +133,22 @@ def test_an_owner_a_snooze_and_a_note_are_kept_and_logged(work, work_list, send_
     assert ids(browser, "status=snooze") == []
     log = browser.get("/changes").text
     assert "asked for a call" in log
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (None, "Call", "Task: Call"),
+        (
+            "Call; open; due 2026-12-05; owner ann; soon",
+            "Call; done; due 2026-12-05; owner bo; soon",
+            "Task: Call: open; owner ann \N{RIGHTWARDS ARROW} done; owner bo",
+        ),
+    ],
+)
+def test_a_changed_task_is_described_by_what_has_changed(before, after, text):
+    change = Change("c1", NOW, "ann", "task", before, after)
+    assert describe_change(change)["text"] == text
 
 
 @pytest.mark.parametrize(

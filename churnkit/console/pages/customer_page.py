@@ -84,29 +84,38 @@ def describe_change(change: Change) -> dict[str, Any]:
         "team": _("Team"),
     }
     before, after = (
-        _describe_value(change.field, value) for value in (change.before, change.after)
+        _describe_parts(change.field, value) for value in (change.before, change.after)
     )
+    label = labels.get(change.field, "")
+    if before[:1] == after[:1] and len(before) > 1:
+        # Another state of a task: its title, and what has changed.
+        label, before, after = (
+            f"{label}: {before[0]}",
+            [part for part in before if part not in after],
+            [part for part in after if part not in before],
+        )
+    old, new = "; ".join(before), "; ".join(after) or _("none")
     if change.field == "note":
-        text = after
-    elif before:
-        text = f"{labels[change.field]}: {before} \N{RIGHTWARDS ARROW} {after or _('none')}"
+        text = new
+    elif old:
+        text = f"{label}: {old} \N{RIGHTWARDS ARROW} {new}"
     else:
-        text = f"{labels[change.field]}: {after or _('none')}"
+        text = f"{label}: {new}"
     return {"at": format_moment(change.at), "by": change.by, "text": text}
 
 
-def _describe_value(field: str, value: str | None) -> str:
-    """Return a value of the change log, whose dates and task states are stored in English."""
-    if field == "snoozed_until":
-        return format_day(value or "")
-    if field != "task":
-        return value or ""
-    title, *parts = (value or "").split("; ")
+def _describe_parts(field: str, value: str | None) -> list[str]:
+    """Return the parts of a value of the change log, whose dates and task states are in English."""
+    if field == "snoozed_until" and value:
+        return [format_day(value)]
+    if field != "task" or not value:
+        return [value] if value else []
+    title, *parts = value.split("; ")
     # After the state, the day and the owner comes the note.
     known = list(takewhile(_TASK_PART.fullmatch, parts))
     texts = [translate_stored(part, TASK_TEXTS) for part in known]
     note = describe_note("; ".join(parts[len(known) :]))
-    return "; ".join((title, *texts, *([note] if note else [])))
+    return [title, *texts, *([note] if note else [])]
 
 
 def _risk_chart(risk: list[tuple[date, float]]) -> str:
