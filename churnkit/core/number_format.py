@@ -244,6 +244,8 @@ def format_quantity(
     ('630', '27.50')
     >>> format_quantity(1834117, "customers", compact=True), format_quantity(30.78, "months")
     ('1.83M', '30.8 months')
+    >>> format_quantity(-0.04, "points")  # no minus before a zero
+    '+0.0 points'
     >>> format_quantity(1.0, "months"), format_quantity(1.4, "months")
     ('1 month', '1.4 months')
     """
@@ -264,7 +266,7 @@ def format_quantity(
     return format_compact(number) if is_short else localize_number(f"{number:,.0f}")
 
 
-_SPECS = {"points": "+.1f", "score": ".3f", "times": ".2f"}
+_SPECS = {"points": "+z.1f", "score": ".3f", "times": ".2f"}
 _SUFFIXES = {
     "points": mark_text("{number} points"),
     "times": mark_text("{number}\N{MULTIPLICATION SIGN}"),

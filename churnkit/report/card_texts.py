@@ -27,6 +27,10 @@ CARD_TEXTS: Final = (
         "performance after that is not measured."
     ),
     mark_text(
+        "Tested on other customers at the same date ({first}); performance at a later date is not "
+        "measured."
+    ),
+    mark_text(
         "Tested on other customers of the same period ({first} to {last}); performance in a later "
         "period is not measured."
     ),

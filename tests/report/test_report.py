@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import binomtest
 
 from churnkit.bundle import RetentionModel
 from churnkit.decisions import ContactLimit, ContactPolicy
@@ -265,6 +266,15 @@ def test_flagged_and_found_customers_follow_from_the_curve_of_the_card(report, s
     churners, rows = card["evaluation"]["churners"], card["evaluation"]["rows"]
     assert figures["recall"] == found
     assert figures["precision"] == pytest.approx(found * churners / (share * rows))
+    (recall,) = (
+        figure
+        for block in section.blocks
+        if isinstance(block, Figures)
+        for figure in block.figures
+        if figure.name == "recall"
+    )
+    expected = binomtest(round(found * churners), churners).proportion_ci(method="wilson")
+    assert (recall.low, recall.high) == pytest.approx((expected.low, expected.high))
     assert figures["found_beyond_rule"] == round(found * churners) - round(
         figures["recall_of_rule"] * churners
     )
@@ -292,6 +302,21 @@ def test_groups_are_compared_in_one_table_and_not_in_sentences():
     assert rows["plan: basic"][3] == pytest.approx(flagged[basic].mean())
     assert "flagged less often" in rows["plan: pro"][-1]
     assert group_table({"limits": ["No dates."]}) is None
+
+
+def test_the_summary_says_what_the_schema_lacks_for_a_horizon_and_a_currency(
+    shop_model, customers_of_shop
+):
+    lines = [
+        line
+        for section in build_report(model=shop_model, customers=customers_of_shop(60)).sections
+        if section.name == "headline"
+        for block in section.blocks
+        for line in getattr(block, "lines", ())
+    ]
+    # The shop names the currency, and no horizon.
+    (line,) = lines
+    assert 'label("Left within 90 days")' in line
 
 
 def test_sections_without_input_are_listed_together_with_what_they_need(

@@ -164,6 +164,11 @@ def _limits(
             f"{period['last']}, trained up to {period['train_last']}); performance after that is "
             "not measured."
         )
+    elif period["first"] == period["last"]:
+        limits.append(
+            f"Tested on other customers at the same date ({period['first']}); performance at a "
+            "later date is not measured."
+        )
     else:
         limits.append(
             f"Tested on other customers of the same period ({period['first']} to "

@@ -219,16 +219,22 @@ def ratio_chart(
 
 
 def describe_highest(group: Callable[[str], str], ratios: Sequence[RiskRatio]) -> str:
-    """Name the group with the highest ratio, of those that are large and that chance leaves out.
+    """Name the group with the highest ratio, or the lowest if none churns more than the others.
+
+    Only groups count that are large, and whose difference chance does not explain.
 
     In groups of fewer than 20 customers or 5 churned ones the intervals are approximate.
     """
-    claimed = [r for r in ratios if r.is_large_enough and r.low is not None and r.low > 1.0]
-    ratio = max(claimed, key=lambda each: each.value or 0.0, default=None)
+    large = [r for r in ratios if r.is_large_enough]
+    above = [r for r in large if r.low is not None and r.low > 1.0]
+    below = [r for r in large if r.high is not None and r.high < 1.0]
+    ratio = max(above, key=lambda each: each.value or 0.0, default=None) or min(
+        below, key=lambda each: each.value or 0.0, default=None
+    )
     if ratio is None or ratio.value is None or ratio.low is None or ratio.high is None:
         return _(
-            "No group of 20 customers and 5 churned ones or more churns more than the others beyond "
-            "what chance explains."
+            "No group of 20 customers and 5 churned ones or more churns more or less than the others "
+            "beyond what chance explains."
         )
     value = format_estimate(ratio.value, ratio.low, ratio.high, ".2f")
     return _(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.number_format import format_estimate, format_interval, format_percent
+from churnkit.core.number_format import format_interval, format_percent
 from churnkit.core.translation import _, capitalize_first, lower_first, mark_text, ngettext
 from churnkit.report.blocks import Chart, Column, Missing, Section, Table, Text, interval_columns
 from churnkit.report.card_texts import localize_card_text, localize_cluster_name
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from churnkit.insights.drivers import Driver, Drivers
     from churnkit.insights.metrics.risk_ratio import RiskRatio
-    from churnkit.insights.metrics.treatment_effects import MeasuredEffect
     from churnkit.report.blocks import Block
     from churnkit.report.gather import ReportData
 
@@ -236,8 +235,6 @@ def drivers(data: ReportData) -> Section:
         blocks += [_dependence(data, driver) for driver in shown]
         if any(top for _, top in ranked.segments):
             blocks.append(_by_segment(ranked))
-    if data.effects:
-        blocks.append(Text(tuple(map(_effect_sentence, data.effects))))
     if data.topics:
         blocks.append(_topics(data.topics))
     if data.uses:
@@ -249,18 +246,6 @@ def drivers(data: ReportData) -> Section:
         )
         blocks.append(Missing(need))
     return Section("drivers", _("Churn drivers"), tuple(blocks), lead)
-
-
-def _effect_sentence(effect: MeasuredEffect) -> str:
-    source = _("Experiment") if effect.randomized else _("Comparison, not randomized")
-    change = format_estimate(100 * effect.value, 100 * effect.low, 100 * effect.high, "+.1f")
-    return _(
-        "{source}: {action} changes the churn rate by {change} points; {verdict}.",
-        source=source,
-        action=effect.action,
-        change=change,
-        verdict=effect.verdict,
-    )
 
 
 def _importance(ranked: Drivers) -> Chart:

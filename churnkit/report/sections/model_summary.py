@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from churnkit.core.number_format import format_percent
+from churnkit.core.stats.special import wilson_interval
 from churnkit.core.translation import _, mark_text, ngettext
 from churnkit.insights.figure import Figure
 from churnkit.report.blocks import Column, Figures, Table
@@ -41,16 +42,19 @@ def found_customers(card: Mapping[str, Any]) -> Figures | None:
             Figure(
                 "precision", _("Of the flagged customers, churned"), found / flagged, "share",
                 _("churned customers among {group} / customers flagged", group=group),
+                *_interval(found / flagged, flagged),
                 note=_("{churners} of all customers churned", churners=format_percent(churners / customers, _DIGITS)),
             ),
             Figure(
                 "recall", _("Of the churned customers, flagged"), by_model, "share",
                 _("churned customers among {group} / all churned customers", group=group),
+                *_interval(by_model, churners),
                 note=_("{found:,.0f} of {churners:,}; {by_chance:,.0f} by chance", found=found, churners=churners, by_chance=by_chance),
             ),
             Figure(
                 "recall_of_rule", _("Flagged by the best single rule"), by_rule, "share",
                 _("the same with as many customers flagged by the rule"),
+                *_interval(by_rule, churners),
                 note=_("{by_rule:,.0f} of {churners:,}", by_rule=by_rule * churners, churners=churners),
             ),
             Figure(
@@ -61,6 +65,11 @@ def found_customers(card: Mapping[str, Any]) -> Figures | None:
             ),
         )
     )  # fmt: skip
+
+
+def _interval(share: float, size: float) -> tuple[float, float]:
+    low, high = wilson_interval(share, size)
+    return float(low), float(high)
 
 
 def group_table(card: Mapping[str, Any]) -> Table | None:

@@ -48,8 +48,8 @@ _TRENDS = {
         "months before."
     ),
     0: mark_text(
-        "Monthly customer churn over the last three months is {now}, as against {then} in the "
-        "three months before."
+        "Monthly customer churn over the last three months is {now}, little changed from {then} in "
+        "the three months before."
     ),
     -1: mark_text(
         "Monthly customer churn over the last three months is {now}, down from {then} in the "

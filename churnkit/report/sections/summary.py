@@ -41,13 +41,34 @@ def headline(data: ReportData) -> Section:
     steps = _next_steps(data)
     if steps:
         blocks.append(Cards(_("Next steps"), steps))
-    if data.note:
-        blocks.append(Text((data.note,)))
+    notes = (data.note, *_missing_units(data))
+    if any(notes):
+        blocks.append(Text(tuple(filter(None, notes))))
     if not blocks:
         blocks.append(
             Missing(_("Provide a model and its customers, or raw tables (--table NAME=FILE)."))
         )
     return Section("headline", _("Summary"), tuple(blocks), _headline_lead(data))
+
+
+def _missing_units(data: ReportData) -> list[str]:
+    """Return what the schema would have to name so that figures have a horizon and a currency."""
+    scored, hints = data.scored, []
+    if scored is not None and not data.horizons.risk_days:
+        hints.append(
+            _(
+                "The horizon of the churn risk is unknown: name it in the schema, as in "
+                'label("Left within 90 days").'
+            )
+        )
+    if scored is not None and scored.value is not None and not data.currency:
+        hints.append(
+            _(
+                "The currency and the period of the amounts are unknown: name them in the schema, "
+                'as in unit="USD a month".'
+            )
+        )
+    return hints
 
 
 def _model_figures(data: ReportData) -> list[Figure]:

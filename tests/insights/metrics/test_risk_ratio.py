@@ -64,6 +64,16 @@ def test_no_small_group_is_named(small):
     assert describe_highest(str, [ratio, large]).startswith("large churned at 2.00")
 
 
+def test_the_group_that_stays_most_is_named_if_none_churns_more():
+    stays, leaves = (
+        risk_ratio(n, 400, left, 400, 80, formula="") for n, left in (("a", 20), ("b", 160))
+    )
+    same = risk_ratio("c", 400, 80, 400, 80, formula="")
+    assert describe_highest(str, [same, stays]).startswith("a churned at 0.25")
+    assert describe_highest(str, [same, stays, leaves]).startswith("b churned at 2.00")
+    assert describe_highest(str, [same]).startswith("No group")
+
+
 @pytest.mark.parametrize("counts", [(20, 10, 500, 50), (500, 50, 20, 5), (20, 5, 20, 5)])
 def test_groups_of_twenty_customers_and_five_churned_ones_are_large_enough(counts):
     assert risk_ratio("g", *counts, formula="").is_large_enough
