@@ -19,6 +19,7 @@ from churnkit.core.translation import (
 )
 from churnkit.decisions.reason_codes import REASONS
 from churnkit.decisions.response import RESPONSES
+from churnkit.insights.metrics.calendar import month_title
 from churnkit.report.blocks import Column, Table
 from churnkit.report.report import to_csv
 
@@ -64,7 +65,7 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
             for code, name in enumerate(STATUSES)
         },
         has_value=customers.value is not None,
-        period=context.approvals.period,
+        period=month_title(context.approvals.period),
         filters=customers.filters,
         selected=query.columns,
         query=query,
