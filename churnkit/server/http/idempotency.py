@@ -123,8 +123,9 @@ class IdempotentReplies:
         try:
             # One statement: of two workers, one registers the request.
             cursor = self._database.execute(
-                "INSERT INTO replies VALUES (?1, ?2, ?3, NULL) ON CONFLICT (name) DO UPDATE SET "
-                "body = ?2, at = ?3, reply = NULL WHERE at < ?4 OR (reply IS NULL AND at < ?5)",
+                "INSERT INTO replies VALUES (?, ?, ?, NULL) ON CONFLICT (name) DO UPDATE SET "
+                "body = excluded.body, at = excluded.at, reply = NULL "
+                "WHERE at < ? OR (reply IS NULL AND at < ?)",
                 (*(request.name, request.body, now), now - _KEPT_SECONDS, now - _ABANDONED_SECONDS),
             )
             if cursor.rowcount:
