@@ -43,8 +43,7 @@ def both(spark, tables, measure):
     with open_session(tables, as_of=AS_OF, threads=1) as session:
         here = measure(session)
     frames = {
-        name: spark.createDataFrame(table).repartition(3).cache()
-        for name, table in tables.items()
+        name: spark.createDataFrame(table).repartition(3).cache() for name, table in tables.items()
     }
     with open_spark_session(frames, as_of=AS_OF) as session:
         there = measure(session)
