@@ -8,9 +8,26 @@ import numpy as np
 
 from churnkit.errors import ChurnkitError
 
-__all__ = ["EPOCH", "as_moment", "from_microseconds", "to_microseconds"]
+__all__ = ["EPOCH", "MONTHS", "MONTH_OF", "as_moment", "from_microseconds", "to_microseconds"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MONTHS = (
+    "january januar janvier enero gennaio janeiro januari",
+    "february februar février fevrier febrero febbraio fevereiro februari",
+    "march märz maerz mrz mars marzo março marco maart",
+    "april avril abril aprile", "may mai mayo maggio maio mei", "june juni juin junio giugno junho",
+    "july juli juillet julio luglio julho", "august août aout agosto augustus",
+    "september septembre septiembre settembre setembro", "october oktober octobre octubre ottobre outubro",
+    "november novembre noviembre novembro", "december dezember décembre decembre diciembre dicembre dezembro",
+)  # fmt: skip
+"""Names of the twelve months in English, German, French, Spanish, Italian, Portuguese and Dutch."""
+MONTH_OF = {
+    name[:length]: month
+    for month, names in enumerate(MONTHS, 1)
+    for name in names.split()
+    for length in range(3, len(name) + 1)
+}
+"""Number of each month by its names, and by their beginnings of three letters or more."""
 _MICROSECOND = timedelta(microseconds=1)
 
 

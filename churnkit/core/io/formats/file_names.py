@@ -12,24 +12,48 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from churnkit.core.io.formats.signature import table_stem
+from churnkit.core.time import MONTH_OF, MONTHS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["FILE_DATE", "common_stem", "file_dates", "find_numbered", "name_pattern"]
+__all__ = [
+    "FILE_DATE",
+    "common_stem",
+    "file_dates",
+    "find_numbered",
+    "name_pattern",
+    "series_stem",
+]
 
 # Column of the date in the name of a row's file.
 FILE_DATE = "file_date"
 
+_NAMES = sorted(MONTH_OF, key=len, reverse=True)
+_NAME = "|".join(_NAMES)
+_ENGLISH = "|".join(n for n in _NAMES if any(each.startswith(n) for each in MONTHS))
+_DAY = r"0?[1-9]|[12]\d|3[01]"
+_GAP = "[-_. ']{0,2}"
+# A date with the name of its month: March_31_2024, 31.Mar.2024, Mar-24, 2024Mar.
+_NAMED = (
+    rf"(?<![^\W\d_])(?P<month1>{_ENGLISH}){_GAP}(?P<day1>{_DAY})[-_. ,]{{1,2}}(?P<year1>(?:19|20)\d\d)"
+    rf"|(?:(?<!\d)(?P<day2>{_DAY}){_GAP}|(?<![^\W\d_]))(?P<month2>{_NAME}){_GAP}(?P<year2>(?:19|20)?\d\d)"
+    rf"|(?<!\d)(?P<year3>(?:19|20)\d\d){_GAP}(?P<month3>{_NAME})(?:{_GAP}(?P<day3>{_DAY}))?"
+)
 # A number, or a date such as 2018-11-01 and 2020Q1; neither the copy of a download, as in
 # "sales (1)", nor a number with a unit, as in "usage_30d".
-_NUMBER = re.compile(r"(?<![(\d])\d+(?:[-_. ]?[QqWw]?\d+)*(?![A-Za-z\d])")
+_NUMBER = r"(?<![(\d])\d+(?:[-_. ]?[QqWw]?\d+)*"
+_PART = re.compile(rf"(?:(?P<named>{_NAMED})|{_NUMBER})(?![A-Za-z\d])", re.IGNORECASE)
 _WILDCARDS = re.compile(r"[-_. ]*(?:\[[^\]]*\]|[*?])+(?:[-_. ]*(?:\[[^\]]*\]|[*?])+)*[-_. ]*")
 _ANY_SUFFIX = ".*"
 _DATE = re.compile(
-    r"(?<!\d)(?P<year>(?:19|20)\d{2})[-_. ]?(?P<month>0[1-9]|1[0-2])"
-    r"(?:[-_. ]?(?P<day>0[1-9]|[12]\d|3[01]))?(?!\d)"
+    rf"(?P<named>{_NAMED})(?![A-Za-z\d])"
+    r"|(?<!\d)(?P<year>(?:19|20)\d{2})[-_. ]?(?:(?P<month>0[1-9]|1[0-2])"
+    r"(?:[-_. ]?(?P<day>0[1-9]|[12]\d|3[01]))?|Q(?P<quarter>[1-4]))(?!\d)"
+    r"|(?<![^\W_])Q(?P<quarter4>[1-4])[-_. ]?(?P<year4>(?:19|20)\d\d)(?!\d)",
+    re.IGNORECASE,
 )
+_RUN = re.compile(r"[^\W\d_]+|\d+|[\W_]+")
 
 
 def find_numbered(names: Iterable[str]) -> list[list[str]]:
@@ -44,6 +68,8 @@ def find_numbered(names: Iterable[str]) -> list[list[str]]:
     --------
     >>> find_numbered(["sales_10.csv", "sales_9.csv", "orders.csv", "usage_7d.csv", "usage_30d.csv"])
     [['sales_9.csv', 'sales_10.csv']]
+    >>> find_numbered(["crm_mar_2024.csv", "crm_apr_2024.csv", "crm_market_2024.csv"])
+    [['crm_mar_2024.csv', 'crm_apr_2024.csv']]
     """
     ordered = sorted(names, key=lambda name: (_without_numbers(name), _numbers(name), name))
     groups = [list(group) for _, group in groupby(ordered, key=_without_numbers)]
@@ -73,10 +99,12 @@ def name_pattern(names: Sequence[str], folder: Iterable[str]) -> tuple[str, list
     --------
     >>> name_pattern(["sales_2015.csv", "sales_2016.csv"], ["sales_2015.csv", "sales_2016.csv"])
     ('sales_[0-9]*.csv', [])
+    >>> name_pattern(["crm_Jan24.csv", "crm_Feb24.csv"], [])[0]
+    'crm_[A-Za-z]*[0-9]*.csv'
     """
     suffixes = {name[len(table_stem(name)) :] for name in names}
     suffix = escape(suffixes.pop()) if len(suffixes) == 1 else _ANY_SUFFIX
-    candidates = [_pattern(names, wildcard) + suffix for wildcard in (_any_number, _same_digits)]
+    candidates = [_pattern(names, exact=exact) + suffix for exact in (False, True)]
     others = [
         sorted(name for name in folder if fnmatchcase(name, each) and name not in names)
         for each in candidates
@@ -96,6 +124,17 @@ def common_stem(pattern: str) -> str:
     return _WILDCARDS.sub("_", stem).strip("_") or "rows"
 
 
+def series_stem(name: str) -> str:
+    """Return the name of the table to which a file with a number or a date belongs.
+
+    Examples
+    --------
+    >>> series_stem("customers_2024_09.csv"), series_stem("Sep-24.xlsx"), series_stem("crm.csv")
+    ('customers', 'rows', 'crm')
+    """
+    return common_stem(_PART.sub("*", table_stem(name)))
+
+
 def file_dates(names: Sequence[str], pattern: str = "") -> list[dt.date] | None:
     """Return the dates of which the names of files differ; the last day of a month without a day.
 
@@ -109,44 +148,103 @@ def file_dates(names: Sequence[str], pattern: str = "") -> list[dt.date] | None:
     >>> file_dates(["sales_2015.csv", "sales_2016.csv"])
     >>> [str(date) for date in file_dates(["crm_2024_03.csv"], "crm_[0-9]*.csv") or ()]
     ['2024-03-31']
+    >>> [str(date) for date in file_dates(["Jan-24", "2024Feb", "Q2 2024"]) or ()]
+    ['2024-01-31', '2024-02-29', '2024-06-30']
     """
     found = [list(_DATE.finditer(table_stem(name))) for name in names]
     if not names or any(len(matches) != 1 for matches in found):
         return None
-    if len(names) == 1 and (not pattern or found[0][0].group() in pattern):
+    matches = [match for (match,) in found]
+    if len(names) == 1 and (not pattern or matches[0].group() in pattern):
+        return None
+    if len(names) > 1 and _are_days({_month_name(match) for match in matches}, matches):
         return None
     try:
-        dates = [_to_date(match) for (match,) in found]
+        dates = [_to_date(match) for match in matches]
     except ValueError:
         return None
     return dates if len(set(dates)) == len(dates) else None
 
 
+def _parts(match: re.Match[str]) -> dict[str, str]:
+    """Return year, month, day and quarter, as far as they are written."""
+    groups = match.groupdict().items()
+    return {name.rstrip("0123456789"): text for name, text in groups if text}
+
+
+def _month_name(match: re.Match[str]) -> str:
+    month = _parts(match).get("month", "")
+    return "" if month.isdecimal() else month.casefold()
+
+
+def _are_days(months: set[str], matches: Sequence[re.Match[str]]) -> bool:
+    """Return True for one month with numbers of two digits, such as May_10 and May_11: no years."""
+    is_short = all(len(_parts(match).get("year", "")) < len("2024") for match in matches)
+    return is_short and len(months) == 1
+
+
 def _to_date(match: re.Match[str]) -> dt.date:
-    year, month = int(match["year"]), int(match["month"])
-    return dt.date(year, month, int(match["day"] or monthrange(year, month)[1]))
+    parts = _parts(match)
+    year, month = int(parts["year"]), parts.get("month", "")
+    number = 3 * int(parts["quarter"]) if "quarter" in parts else MONTH_OF.get(month.casefold(), 0)
+    year, number = year + 2000 * (year < 100), number or int(month)
+    return dt.date(year, number, int(parts.get("day") or monthrange(year, number)[1]))
 
 
 def _without_numbers(name: str) -> str:
-    return _NUMBER.sub("\0", table_stem(name))
+    return _PART.sub(lambda match: "\1" if match["named"] else "\0", table_stem(name))
 
 
 def _numbers(name: str) -> list[int]:
-    return [int(digits) for digits in re.findall(r"\d+", table_stem(name))]
+    numbers: list[int] = []
+    for match in _PART.finditer(table_stem(name)):
+        digits = list(map(int, re.findall(r"\d+", match.group())))
+        month = MONTH_OF[_month_name(match)] if match["named"] else 0
+        numbers += (int(_parts(match)["year"]), month, *digits) if month else digits
+    return numbers
 
 
-def _pattern(names: Sequence[str], wildcard: Callable[[Sequence[str]], str]) -> str:
-    """Return the common text of stems, with a wildcard where their numbers differ."""
-    texts = [escape(text) for text in _without_numbers(names[0]).split("\0")]
-    numbers = zip(*(_NUMBER.findall(table_stem(name)) for name in names), strict=True)
-    wildcards = [wildcard(each) if len(set(each)) > 1 else each[0] for each in numbers]
+def _pattern(names: Sequence[str], *, exact: bool) -> str:
+    """Return the common text of stems, with a wildcard where their numbers differ.
+
+    Parameters
+    ----------
+    names
+        Names that differ in numbers.
+    exact
+        Match numbers of the same digits, and the first letters of months.
+    """
+    texts = [escape(text) for text in re.split("[\0\1]", _without_numbers(names[0]))]
+    parts = zip(
+        *([match.group() for match in _PART.finditer(table_stem(n))] for n in names), strict=True
+    )
+    wildcards = [_wildcard(each, exact=exact) if len(set(each)) > 1 else each[0] for each in parts]
     return "".join(part for pair in zip(texts, [*wildcards, ""], strict=True) for part in pair)
 
 
-def _any_number(_: Sequence[str]) -> str:
-    return "[0-9]*"
+def _wildcard(numbers: Sequence[str], *, exact: bool) -> str:
+    if not any(map(str.isalpha, "".join(re.sub("[QqWw]", "", n) for n in numbers))):
+        shapes = {re.sub(r"\d", "[0-9]", number) for number in numbers}
+        return shapes.pop() if exact and len(shapes) == 1 else "[0-9]*"
+    runs = [_RUN.findall(number) for number in numbers]
+    if len({len(each) for each in runs}) > 1:
+        return "*"
+    return "".join(_run_wildcard(set(each), exact=exact) for each in zip(*runs, strict=True))
 
 
-def _same_digits(numbers: Sequence[str]) -> str:
-    shapes = {re.sub(r"\d", "[0-9]", number) for number in numbers}
-    return shapes.pop() if len(shapes) == 1 else "[0-9]*"
+def _run_wildcard(texts: set[str], *, exact: bool) -> str:
+    """Return the pattern of a part of dates with names of months."""
+    text = min(texts)
+    if text.isdecimal():
+        return "[0-9]" * len(text) if exact and len({*map(len, texts)}) == 1 else "[0-9]*"
+    if len(texts) == 1:
+        return escape(text)
+    if not text.isalpha():
+        return "*"
+    return "".join(map(_letters, range(3))) + "*" if exact else "[A-Za-z]*"
+
+
+def _letters(position: int) -> str:
+    """Return the letters of the names of months at a position."""
+    letters = {name[position] for name in MONTH_OF}
+    return f"[{''.join(sorted(letters | {each.upper() for each in letters}))}]"
