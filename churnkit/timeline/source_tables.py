@@ -31,6 +31,8 @@ TIME_FORMATS = (
     "YYYYMMDD",
     "YYMMDD",
     "YYYYMM",
+    "MM/YYYY",
+    "Excel serial",
     "epoch seconds",
     "epoch milliseconds",
     "epoch microseconds",
@@ -174,8 +176,8 @@ class Table:
         Formats of columns whose texts are not ISO 8601 times or plain numbers: ``DD/MM/YYYY``,
         ``MM/DD/YYYY`` (with ``/``, ``-`` or ``.``, and a time of day), ``DD Mon YYYY`` (with the
         name of the month, also before the day), ``YYYYMMDD``, ``YYMMDD``, ``YYYYMM`` (also with a
-        separator: the last day of the month, when its row is complete),
-        ``epoch seconds``, ``epoch milliseconds``, ``epoch microseconds``, or for numbers
+        separator: the last day of the month, when its row is complete), ``MM/YYYY`` (also with the
+        name of the month, as ``Jan-24``: likewise), ``Excel serial`` (days since 1899-12-30), ``epoch seconds``, ``epoch milliseconds``, ``epoch microseconds``, or for numbers
         ``1,234.5`` and ``1.234,5``, with or without a currency. ``text`` for the customer's id,
         if it is text in some tables and a number in others.
     missing

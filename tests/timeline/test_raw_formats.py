@@ -74,10 +74,27 @@ def test_dates_are_read_in_the_declared_order_of_day_and_month(written, form):
     assert [row["ago"] for row in rows] == expected
 
 
-@pytest.mark.parametrize("texts", [["202402"], ["2024-02"], ["202402.0"]])
-def test_a_month_stands_for_its_last_day(texts):
-    (row,) = log(texts, {"at": "YYYYMM"})
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("202402", "YYYYMM"), ("2024-02", "YYYYMM"), ("202402.0", "YYYYMM"), ("02/2024", "MM/YYYY"),
+        ("2-2024", "MM/YYYY"), ("Feb-24", "MM/YYYY"), ("février 2024", "MM/YYYY"), ("2024Feb", "MM/YYYY"),
+        ("Feb. '24", "MM/YYYY"),
+    ],
+)  # fmt: skip
+def test_a_month_stands_for_its_last_day(text, written):
+    (row,) = log([text], {"at": written})
     assert row["ago"] == (dt.date(2024, 12, 31) - dt.date(2024, 2, 29)).days
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.float64()])
+def test_days_of_a_spreadsheet_are_read(kind):
+    excel = pytest.importorskip(
+        "openpyxl.utils.datetime", reason="the extra 'excel' is not installed"
+    )
+    days = pa.array(list(map(excel.to_excel, MOMENTS)), pa.float64())
+    rows = log(days.cast(kind), {"at": "Excel serial"})
+    assert [row["ago"] for row in rows] == [row["ago"] for row in log(pa.array(MOMENTS), {})]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
+from churnkit.core.time import MONTH_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DATE_STYLES",
     "MONTHS",
+    "SERIAL_DAYS",
     "are_months",
     "detect_date_styles",
     "is_open_date",
@@ -21,8 +23,12 @@ __all__ = [
 ]
 
 _SECONDS: Final = {"epoch seconds": 0, "epoch milliseconds": 3, "epoch microseconds": 6}
+SERIAL_DAYS: Final = "Excel serial"
+"""Style of days since 1899-12-30, as spreadsheets count them; a fraction is the time of day."""
 # The order of day, month and year; any of ``-./`` and spaces may separate them.
-DATE_STYLES: Final = ("YYYY-MM-DD", "DD/MM/YYYY", "MM/DD/YYYY", "YYYY", *_SECONDS)
+DATE_STYLES: Final = (
+    "YYYY-MM-DD", "DD/MM/YYYY", "MM/DD/YYYY", "MM/YYYY", "YYYY", SERIAL_DAYS, *_SECONDS,
+)  # fmt: skip
 # Months by the start of their names, in English, German, French, Spanish, Italian and others.
 MONTHS: Final = {
     "jan": 1, "gen": 1, "ene": 1, "feb": 2, "fev": 2, "fév": 2, "mar": 3, "mär": 3, "mrz": 3,
@@ -51,7 +57,14 @@ _PATTERNS: Final = {
         r"(?P<month>[0-9]{1,2}|" + _NAME + r")[-./ ](?P<day>[0-9]{1,2})(?:, ?|[-./ ])"
         r"(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
     ),
+    "MM/YYYY": re.compile(
+        r"(?P<month>[0-9]{1,2})[-/](?P<year>[0-9]{4})"
+        r"|(?P<month2>" + _NAME + r")[-/. ']{0,2}(?P<year2>[0-9]{4}|[0-9]{2})"
+        r"|(?P<year3>[0-9]{4})(?P<month3>" + _NAME + ")"
+    ),
 }
+_SERIAL = re.compile(r"[0-9]{1,7}(?:[.,][0-9]+)?")
+_FIRST_SERIAL = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a calendar day
 _YEAR = re.compile(r"([0-9]{4})(?:\.0+)?")
 # The first of the years that two digits stand for.
 _PIVOT = 1969
@@ -98,20 +111,24 @@ def normalize_date(text: str, style: str) -> str | None:
     ('2024-01-01T00:00:00+00:00', '2024-01-01')
     >>> normalize_date("1704067200", "epoch seconds"), normalize_date("31/12/2024", "MM/DD/YYYY")
     ('2024-01-01T00:00:00+00:00', None)
+    >>> normalize_date("Jan-24", "MM/YYYY"), normalize_date("45292.75", "Excel serial")
+    ('2024-01-01', '2024-01-01T18:00:00')
     """
     if style == "YYYY":
         is_year = _YEAR.fullmatch(text)
         return f"{is_year[1]}-01-01" if is_year else None
     if style in _SECONDS:
         return _from_epoch(text, _SECONDS[style])
+    if style == SERIAL_DAYS:
+        return _from_serial(text)
     match = _PATTERNS[style].fullmatch(text)
     if match is None:
         return None
-    parts = match.groupdict()
-    year, day = parts["year"] or parts.get("year2"), parts["day"] or parts.get("day2") or "1"
-    month = _month(parts["month"] or parts.get("month2") or "")
+    groups = match.groupdict().items()
+    parts = {name.rstrip("23"): part for name, part in groups if part is not None}
     try:
-        date = dt.date(_full_year(str(year)), month, int(day))
+        month = _month(parts["month"], is_strict=style == "MM/YYYY")
+        date = dt.date(_full_year(parts["year"]), month, int(parts.get("day", 1)))
         return date.isoformat() + _clock(parts)
     except ValueError:
         return None
@@ -123,30 +140,45 @@ def _full_year(year: str) -> int:
     return _PIVOT + (int(year) - _PIVOT) % 100
 
 
-def _month(text: str) -> int:
+def _month(text: str, *, is_strict: bool) -> int:
+    """Return the number of a month; 0 for no month, and with `is_strict` for other words."""
     if text.isdecimal():
         return int(text)
     name = text.lower()
+    if is_strict:
+        return MONTH_OF.get(name.rstrip("."), 0)
     return MONTHS.get(name[:4]) or MONTHS.get(name[:3], 0)
 
 
-def _clock(parts: dict[str, str | None]) -> str:
-    if parts["hour"] is None:
+def _clock(parts: dict[str, str]) -> str:
+    if "hour" not in parts:
         return ""
     hour = int(parts["hour"])
-    if parts["half"]:
+    if "half" in parts:
         if not 1 <= hour <= 12:
             raise ValueError
         hour = hour % 12 + 12 * (parts["half"] in "pP")
-    time = dt.time(hour, int(parts["minute"] or 0), int(parts["second"] or 0)).isoformat()
-    fraction = f".{parts['fraction']}" if parts["fraction"] else ""
-    zone = parts["zone"] or ""
+    time = dt.time(hour, int(parts["minute"]), int(parts.get("second", 0))).isoformat()
+    fraction = f".{parts['fraction']}" if "fraction" in parts else ""
+    zone = parts.get("zone", "")
     if zone in {"Z", "UTC", "GMT"}:
         zone = "+00:00"
     elif zone:
         digits = zone[1:].replace(":", "").ljust(4, "0")
         zone = f"{zone[0]}{digits[:2]}:{digits[2:]}"
     return f"T{time}{fraction}{zone}"
+
+
+def _from_serial(text: str) -> str | None:
+    if not _SERIAL.fullmatch(text):
+        return None
+    # Fractions of a day are exact to the millisecond.
+    milliseconds = round(float(text.replace(",", ".")) * 86_400_000)
+    try:
+        moment = _FIRST_SERIAL + dt.timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
+    return moment.isoformat().removesuffix("T00:00:00")
 
 
 def _from_epoch(text: str, digits: int) -> str | None:

@@ -220,8 +220,8 @@ class Spelling:
         if isinstance(value, str):
             return self.normalize(value)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if is_number and value == value and (self.written or "").startswith("epoch"):  # noqa: PLR0124
-            return normalize_date(f"{value:.0f}", self.written or "") or value
+        if is_number and value == value and self.written in DATE_STYLES:  # noqa: PLR0124
+            return normalize_date(f"{value:.9f}".rstrip("0").rstrip("."), self.written) or value
         return value
 
     def _plain_number(self, text: str) -> str | None:

@@ -97,6 +97,8 @@ def as_of(
         "epoch seconds",
         "epoch milliseconds",
         "epoch microseconds",
+        "Excel serial",
+        "MM/YYYY",
     ]
     | None = None,
     **checks: Any,

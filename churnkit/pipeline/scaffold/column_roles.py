@@ -19,8 +19,8 @@ from churnkit.contracts.parsing.scalars import (
 )
 from churnkit.core.loader_columns import is_loader_column
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
-from churnkit.pipeline.scaffold.keys.label_names import is_date_word, is_prediction, means_no_end
+from churnkit.pipeline.scaffold.keys.date_columns import SERIAL_DAY, detect_dates, names_date
+from churnkit.pipeline.scaffold.keys.label_names import is_prediction
 from churnkit.pipeline.scaffold.number_columns import (
     SPREADSHEET_ERRORS,
     UnreadableNumbersError,
@@ -53,10 +53,12 @@ _MAJORITY = 0.95
 # Numbers that programs write for missing values, next to numbers from 0 to 500.
 _CODES = re.compile(r"-9{2,}(?:\.0+)?|9{4,}(?:\.0+)?|-1(?:\.0+)?")
 _MIN_CODED, _MAX_CODED = 3, 500.0
-# From 1982 to 2064, as spreadsheets count.
-_SERIAL_DAY = re.compile(r"[3-5][0-9]{4}(?:\.[0-9]+)?")
-_MIN_SERIAL_DAYS = 10
-SERIAL_DAYS = "holds dates as days since 1900, which spreadsheets count: format its cells as dates (YYYY-MM-DD)"
+_QUARTER = re.compile(
+    r"Q[1-4][-/ ']{0,2}(?:[0-9]{4}|[0-9]{2})|[0-9]{4}[-/ ]?Q[1-4]|[0-9]{4}-?W[0-9]{2}",
+    re.IGNORECASE,
+)
+SEVERAL_FORMATS = "holds dates in several formats: write all of them as YYYY-MM-DD"
+MIXED_DAYS = "mixes dates and days since 1900, which spreadsheets count: format its cells as dates (YYYY-MM-DD)"
 # More texts next to numbers are parts of codes.
 _MAX_BESIDE = 4
 
@@ -193,30 +195,29 @@ def holds_dates(profile: ColumnProfile, *, iso: bool = False) -> bool:
 def _draft_date(profile: ColumnProfile) -> DraftColumn | None:
     dates = detect_dates(profile)
     if dates is None:
-        if _are_serial_days(profile):
-            return ignored(profile.name, SERIAL_DAYS)
-        if len(profile.texts) > 1 and _share(profile, _NAMED_MONTH) > _MAJORITY:
-            return ignored(profile.name, "holds months: write their first days, as YYYY-MM-DD")
+        if _mixes_serial_days(profile):
+            return ignored(profile.name, MIXED_DAYS)
+        for pattern, periods in ((_NAMED_MONTH, "months"), (_QUARTER, "quarters or weeks")):
+            if len(profile.texts) > 1 and _share(profile, pattern) > _MAJORITY:
+                review = f"holds {periods}: write their first days, as YYYY-MM-DD"
+                return ignored(profile.name, review)
         if _share(profile, _CLOCK) > _MAJORITY:
             return ignored(profile.name, "holds times of day or durations: convert them to numbers")
         if not holds_dates(profile):
             return None
-    written = f" ({dates})" if dates is not None and dates.written else ""
+    if dates is None:
+        return ignored(profile.name, SEVERAL_FORMATS)
+    written = f" ({dates})" if dates.written else ""
     review = f"holds dates{written}: derive a duration (days since) for the model to use it"
     return ignored(profile.name, review)
 
 
-def _are_serial_days(profile: ColumnProfile) -> bool:
-    """Return True for the days since 1900 that spreadsheets write in columns of dates."""
-    numbers = [text for text in profile.texts if _SERIAL_DAY.fullmatch(text)]
-    others = set(profile.texts).difference(numbers)
-    words = set(name_rules.split_words(profile.name))
-    is_named = is_date_word(profile.name) or bool(
-        words & {"signup", "joined", "birthday", "start", "end"}
-    )
-    if not is_named or profile.kind not in {"text", "number"} or len(numbers) < _MIN_SERIAL_DAYS:
-        return False
-    return all(map(_DATES.fullmatch, others)) or all(map(means_no_end, others))
+def _mixes_serial_days(profile: ColumnProfile) -> bool:
+    """Return True for dates of which some are days as spreadsheets count them."""
+    numbers = {text for text in profile.texts if SERIAL_DAY.fullmatch(text)}
+    others = set(profile.texts) - numbers
+    is_mixed = bool(numbers) and bool(others) and names_date(profile.name)
+    return is_mixed and all(map(_DATES.fullmatch, others))
 
 
 def _draft_boolean(profile: ColumnProfile) -> DraftColumn | None:

@@ -16,8 +16,15 @@ from churnkit.contracts.validation.labels import encode_label
 from churnkit.core.io.formats.excel import choose_sheets, describe_sheet
 from churnkit.core.io.formats.signature import kind_of
 from churnkit.core.io.locations import parse_location
-from churnkit.core.io.table_sources import describe_join, open_rows, open_source, read_all
+from churnkit.core.io.table_sources import (
+    concatenate,
+    describe_join,
+    open_rows,
+    open_source,
+    read_all,
+)
 from churnkit.errors import ChurnkitError
+from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column, refuse_unknown_column
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column, ignored
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
@@ -46,12 +53,16 @@ if TYPE_CHECKING:
 __all__ = ["TableDraft", "draft_table"]
 
 _MIN_HEADER = 2
+# Columns named by numbers or ids, from which they may be customers.
+_MIN_TRANSPOSED = 20
+_NUMBERED = re.compile(r"[^\W\d]*[ -]?[0-9][\w.-]*")
 _MAX_UNNAMED = 0.05
 _EXPONENT = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+")
 _ROUNDED = (
-    "the ids are numbers with an exponent, such as 4.9E+11, as spreadsheets write long ones, and may have lost "
-    "digits: export the column as text, and delete todo if they have not"
+    "the ids are numbers with an exponent, such as 4.9E+11, or of more than 15 digits, as spreadsheets round them, "
+    "and may have lost digits: export the column as text, and delete todo if they have not"
 )
+_EXACT_DIGITS = 15
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,7 @@ def draft_table(
     table = read_all(file)
     if not table.num_rows:
         raise ChurnkitError(f"{path} has a header and no rows: name a file with customers")
+    _refuse_transposed(path.name, file, table)
     _refuse_repeated_header(path.name, table)
     profiles = {
         name: profile_column(name, table[name])
@@ -146,6 +158,24 @@ def _refuse_repeated_header(name: str, table: pa.Table) -> None:
     )
 
 
+def _refuse_transposed(name: str, file: Source, table: pa.Table) -> None:
+    """Refuse a table whose columns are customers: its first column has the names of fields."""
+    fields = file.columns if file.dialect is None else file.dialect.fields
+    is_wide = len(fields) > max(_MIN_TRANSPOSED, table.num_rows)
+    if not is_wide or not all(map(_NUMBERED.fullmatch, fields[1:])):
+        return
+    # A column without a name is not read otherwise.
+    first = concatenate(list(file.batches([fields[0]])))[fields[0]]
+    names = [str(value).strip() for value in first.to_pylist()]
+    labels = [text for text in names if name_rules.is_label(text) > 1]
+    if labels and len(set(names)) == len(names):
+        raise ChurnkitError(
+            f"{name} has a row for each field, such as '{labels[0]}', and a column for each customer: "
+            "transpose it, so that each row is a customer (in a spreadsheet copy it, and paste it "
+            "transposed; in pandas table.T)"
+        )
+
+
 def _refuse_no_header(table: str, profiles: Mapping[str, ColumnProfile]) -> None:
     """Refuse a file whose first line is a customer: it has numbers above columns of numbers."""
     numeric = [
@@ -198,7 +228,11 @@ def _draft_columns(
             settings = {**keys[outcome].settings, "todo": question}
             keys[outcome] = DraftColumn(outcome, keys[outcome].type, "label", settings)
     if customer in profiles:
-        rounded = any(map(_EXPONENT.fullmatch, profiles[str(customer)].texts))
+        ids = profiles[str(customer)]
+        is_inexact = _is_inexact(file, table[ids.name])
+        rounded = any(map(_EXPONENT.fullmatch, ids.texts)) or (
+            is_inexact and any(len(text) > _EXACT_DIGITS for text in ids.texts)
+        )
         todo = {"todo": _ROUNDED} if rounded else {}
         keys[str(customer)] = DraftColumn(str(customer), "str", "entity", todo, review)
     plain = [p for name, p in profiles.items() if name not in keys and detect_dates(p) is None]
@@ -215,6 +249,12 @@ def _draft_columns(
             name += "_label"
         columns.append(DraftColumn(name, "bool", "label", {"todo": question}))
     return tuple(columns)
+
+
+def _is_inexact(file: Source, column: pa.ChunkedArray) -> bool:
+    """Return True for numbers of which spreadsheets and floating numbers keep 15 digits."""
+    is_integer = pa.types.is_integer(column.type) and kind_of(file.name) == "excel"
+    return is_integer or pa.types.is_floating(column.type)
 
 
 def _without_export_columns(key: RowKey, profiles: Mapping[str, ColumnProfile]) -> RowKey:

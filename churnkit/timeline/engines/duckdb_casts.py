@@ -13,9 +13,10 @@ from churnkit.timeline.engines.casts import (
     lookup_key,
 )
 from churnkit.timeline.engines.text_formats import (
-    EPOCH_MICROSECONDS,
+    MONTH_FORMATS,
     TextFunctions,
     format_remedy,
+    microseconds,
 )
 
 if TYPE_CHECKING:
@@ -91,12 +92,11 @@ def _cast_typed_time(name: str, kind: str, zone: str) -> str:
 def _cast_text_time(text: str, zone: str, written: str | None) -> str:
     if written is None:
         return _cast_iso_time(text, zone)
-    if written in EPOCH_MICROSECONDS:
-        number = f"TRY_CAST({text} AS DOUBLE) * {EPOCH_MICROSECONDS[written]}"
-        return f"make_timestamp(TRY_CAST(round({number}) AS BIGINT))"
+    if number := microseconds(f"TRY_CAST(replace({text}, ',', '.') AS DOUBLE)", written):
+        return f"make_timestamp(TRY_CAST({number} AS BIGINT))"
     iso = _TEXTS.iso_time(text, written)
     value = _cast_iso_time(_TEXTS.without_half_day(iso), zone)
-    if written == "YYYYMM":
+    if written in MONTH_FORMATS:
         return f"CAST(last_day({value}) AS TIMESTAMP)"
     hours = _TEXTS.half_day_hours(iso, value)
     return f"CASE WHEN {_TEXTS.is_half_day(iso)} THEN {value} + to_hours({hours}) ELSE {value} END"

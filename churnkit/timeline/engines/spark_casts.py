@@ -13,9 +13,10 @@ from churnkit.timeline.engines.casts import (
     lookup_key,
 )
 from churnkit.timeline.engines.text_formats import (
-    EPOCH_MICROSECONDS,
+    MONTH_FORMATS,
     TextFunctions,
     format_remedy,
+    microseconds,
 )
 
 if TYPE_CHECKING:
@@ -163,16 +164,15 @@ def _cast_time(name: str, kind: str, zone: str, written: str | None) -> Cast | N
     text = f"nullif(trim({_plain_text(name, kind)}), '')"
     if written is None:
         return _try(_cast_iso_time(text, zone), text, "datetime")
-    if written in EPOCH_MICROSECONDS:
-        number = f"try_cast({text} AS DOUBLE) * {EPOCH_MICROSECONDS[written]}"
-        value = f"timestamp_micros(try_cast(round({number}) AS BIGINT))"
+    if number := microseconds(f"try_cast(replace({text}, ',', '.') AS DOUBLE)", written):
+        value = f"timestamp_micros(try_cast({number} AS BIGINT))"
     else:
         iso = _TEXTS.iso_time(text, written)
         value = _cast_iso_time(_TEXTS.without_half_day(iso), zone)
         hours = f"make_interval(0, 0, 0, 0, {_TEXTS.half_day_hours(iso, value)})"
         value = (
             f"CAST(last_day({value}) AS TIMESTAMP)"
-            if written == "YYYYMM"
+            if written in MONTH_FORMATS
             else f"CASE WHEN {_TEXTS.is_half_day(iso)} THEN {value} + {hours} ELSE {value} END"
         )
     return Cast(value, ((f"{value} IS NULL AND {text} IS NOT NULL", format_remedy(written)),))
@@ -183,7 +183,7 @@ def _plain_text(name: str, kind: str) -> str:
     if kind == "string":
         return name
     return (
-        f"CAST(CAST({name} AS DECIMAL(38, 6)) AS STRING)"
+        f"CAST(CAST({name} AS DECIMAL(38, 12)) AS STRING)"
         if kind in _FLOATS
         else f"CAST({name} AS STRING)"
     )

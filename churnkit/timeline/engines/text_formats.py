@@ -6,19 +6,28 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from churnkit.contracts.parsing.date_spelling import MONTHS
+from churnkit.contracts.parsing.date_spelling import MONTHS, SERIAL_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["EPOCH_MICROSECONDS", "TextFunctions", "format_remedy", "number_patterns"]
+__all__ = [
+    "MONTH_FORMATS",
+    "TextFunctions",
+    "format_remedy",
+    "microseconds",
+    "number_patterns",
+]
 
-# Microseconds in a unit of the formats that count since 1970.
-EPOCH_MICROSECONDS = {
+# Formats of months, whose rows are known on the last day.
+MONTH_FORMATS = ("YYYYMM", "MM/YYYY")
+# Microseconds in a unit of the formats that count since 1970, and the day from which spreadsheets count.
+_EPOCH_MICROSECONDS = {
     "epoch seconds": 1_000_000,
     "epoch milliseconds": 1_000,
     "epoch microseconds": 1,
 }
+_SERIAL_OF_1970 = 25_569
 _SEPARATORS = {"1,234.5": (",", "."), "1.234,5": (".", ",")}
 # Order of day and month, and of the captured groups, in a date of numbers.
 _GROUPS = {"MM/DD/YYYY": (3, 1, 2)}
@@ -35,6 +44,10 @@ _NAMED = (
     "^(?:{names})[^-/.,0-9 ]*[-/., ]+([0-9]{{1,2}})[-/., ]+([0-9]{{2}}|[0-9]{{4}})("
     + _CLOCK
     + ")$",
+)
+_NAMED_MONTH = (
+    "^(?:{names})[^0-9]*([0-9]{{2}}|[0-9]{{4}})$",
+    "^([0-9]{{4}})[^0-9a-z]*(?:{names})[^0-9]*$",
 )
 _HALF_DAY = " ?[AaPp][.]?[Mm][.]?$"
 _CURRENCY = " ?(?:[A-Za-z]{1,3}[.$]?|[^0-9A-Za-z.,()+ -]{1,3})? ?"
@@ -59,6 +72,20 @@ def number_patterns(written: str) -> tuple[str, str]:
     thousands, point = _SEPARATORS[written]
     digits = f"(?:[0-9]{{1,3}}(?:[{thousands} ][0-9]{{3}})+|[0-9]+)(?:[{point}][0-9]*)?"
     return digits, f"^[(]?[+-]?{_CURRENCY}[+-]?{digits} ?[%kKmM]?{_CURRENCY}[)]?-?$"
+
+
+def microseconds(number: str, written: str) -> str | None:
+    """Return the microseconds since 1970 of a number in SQL; None for a format of texts.
+
+    Examples
+    --------
+    >>> microseconds("x", "Excel serial")
+    'round((x - 25569) * 86400000) * 1000'
+    """
+    if written == SERIAL_DAYS:
+        return f"round(({number} - {_SERIAL_OF_1970}) * 86400000) * 1000"
+    factor = _EPOCH_MICROSECONDS.get(written)
+    return None if factor is None else f"round({number} * {factor})"
 
 
 def format_remedy(written: str) -> str:
@@ -98,6 +125,8 @@ class TextFunctions:
         """Rewrite a time as ISO 8601, with AM or PM at its end kept."""
         if written == "YYYYMM":
             return self._replace(text, _MONTH, f"{self.group}1-{self.group}2-01")
+        if written == "MM/YYYY":
+            return self._first_of_month(text)
         if written == "DD Mon YYYY":
             text = self._with_month_numbers(text)
         is_compact = written in {"YYYYMMDD", "YYMMDD"}
@@ -110,15 +139,28 @@ class TextFunctions:
                 break
         return text
 
-    def _with_month_numbers(self, text: str) -> str:
-        """Rewrite dates with the name of a month as DD/MM/YYYY."""
+    def _with_month_numbers(
+        self,
+        text: str,
+        patterns: Sequence[str] = _NAMED,
+        replacement: str = "{g}1/{month}/{g}2{g}3",
+    ) -> str:
+        """Rewrite dates with the name of a month as DD/MM/YYYY, or as another replacement says."""
         text = f"lower({text})"
         by_number = groupby(sorted(MONTHS.items(), key=lambda pair: pair[1]), lambda pair: pair[1])
         for number, pairs in by_number:
             names = "|".join(name for name, _ in pairs)
-            replacement = f"{self.group}1/{number:02d}/{self.group}2{self.group}3"
-            for pattern in _NAMED:
-                text = self._replace(text, pattern.format(names=names), replacement)
+            written = replacement.format(g=self.group, month=f"{number:02d}")
+            for pattern in patterns:
+                text = self._replace(text, pattern.format(names=names), written)
+        return text
+
+    def _first_of_month(self, text: str) -> str:
+        """Rewrite months such as 01/2024 and Jan-24 as their first days."""
+        text = self._with_month_numbers(text, _NAMED_MONTH, "{month}/{g}1")
+        for century, year in _YEARS:
+            pattern = f"^([0-9]{{1,2}})[-/]({year})$"
+            text = self._replace(text, pattern, f"{century}{self.group}2-{self.group}1-01")
         return text
 
     def is_half_day(self, text: str) -> str:

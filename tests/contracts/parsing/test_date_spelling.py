@@ -43,6 +43,14 @@ def microseconds(moment):
         ("1711893909", "epoch seconds", MOMENT),
         ("1711893909000", "epoch milliseconds", MOMENT),
         ("1711893909000000", "epoch microseconds", MOMENT),
+        ("Mar-24", "MM/YYYY", dt.datetime(2024, 3, 1, tzinfo=dt.UTC)),
+        ("März 2024", "MM/YYYY", dt.datetime(2024, 3, 1, tzinfo=dt.UTC)),
+        ("2024Mar", "MM/YYYY", dt.datetime(2024, 3, 1, tzinfo=dt.UTC)),
+        ("03/2024", "MM/YYYY", dt.datetime(2024, 3, 1, tzinfo=dt.UTC)),
+        # datetime(2024, 3, 31, 14, 5, 9) of openpyxl.utils.datetime.to_excel
+        ("45382.58690972222", "Excel serial", MOMENT),
+        ("45382,58690972222", "Excel serial", MOMENT),
+        ("45382", "Excel serial", DAY),
     ],
 )
 def test_a_date_is_read_in_its_style(text, style, moment):
@@ -55,6 +63,8 @@ def test_a_date_is_read_in_its_style(text, style, moment):
         ("31/02/2024", "DD/MM/YYYY"), ("13/13/2024", "DD/MM/YYYY"), ("31/03/2024", "MM/DD/YYYY"),
         ("2024-03-31 25:00", "YYYY-MM-DD"), ("2024-03-31 CET", "YYYY-MM-DD"), ("x", "epoch seconds"),
         ("31 foo 2024", "DD/MM/YYYY"), ("13:05 PM", "MM/DD/YYYY"), ("202413", "YYYY-MM-DD"),
+        ("Maxi 24", "MM/YYYY"), ("13/2024", "MM/YYYY"), ("5-24", "MM/YYYY"), ("x", "Excel serial"),
+        ("9999999", "Excel serial"),
     ],
 )  # fmt: skip
 def test_other_texts_are_no_dates(text, style):
@@ -71,6 +81,7 @@ def test_other_texts_are_no_dates(text, style):
         (["13/01/2024", "01/13/2024"], ()),
         (["2024-01", "2024-02"], ("YYYY-MM-DD",)),
         (["5", "17"], ()),
+        (["Jan-24", "Dec 2023"], ("MM/YYYY",)),
         ([], ()),
     ],
 )
@@ -102,6 +113,17 @@ def test_integers_since_1970_are_read_as_times():
     values, _ = ParsedTable(table).column(column).distinct
     assert read_date(values[0]) == microseconds(MOMENT)
     assert compile_cell_parser(column, lenient=True)(1711893909) == 0.0
+
+
+def test_every_day_of_a_spreadsheet_is_that_of_openpyxl():
+    excel = pytest.importorskip(
+        "openpyxl.utils.datetime", reason="the extra 'excel' is not installed"
+    )
+    column = Column("day", "datetime", ("as_of",), written="Excel serial")
+    days = [36_526 + 0.25 * number for number in range(0, 90_000, 997)]
+    table = pa.table({"day": pa.array(days)})
+    dates = normalize_dates(table, column)["day"].to_pylist()
+    assert [dt.datetime.fromisoformat(date) for date in dates] == list(map(excel.from_excel, days))
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+from churnkit.errors import ChurnkitError
 from churnkit.pipeline import load_recipe
 from churnkit.pipeline.scaffold.column_profile import profile_column
-from churnkit.pipeline.scaffold.column_roles import SERIAL_DAYS, draft_column
+from churnkit.pipeline.scaffold.column_roles import MIXED_DAYS, draft_column
 from churnkit.pipeline.scaffold.project import create_project
 from churnkit.pipeline.training.dataset import prepare, read_training_table
 
@@ -80,18 +82,17 @@ def test_a_label_is_asked_for_where_another_column_is_named_churned(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "texts", "is_serial"),
+    ("name", "texts", "is_mixed"),
     [
-        ("signup_date", [str(44_000 + number) for number in range(60)], True),
         ("signup_date", [*(str(44_000 + number) for number in range(60)), "31.12.2023"], True),
         ("fee", [str(44_000 + number) for number in range(60)], False),
         ("days_since_date", [str(number) for number in range(60)], False),
     ],
 )
-def test_dates_as_days_of_a_spreadsheet_are_no_numbers(name, texts, is_serial):
+def test_dates_beside_days_of_a_spreadsheet_are_refused(name, texts, is_mixed):
     draft = draft_column(profile_column(name, pa.chunked_array([texts * 3])))
-    assert (draft.review == SERIAL_DAYS) == is_serial
-    assert draft.role == ("ignore" if is_serial else "feature")
+    assert (draft.review == MIXED_DAYS) == is_mixed
+    assert draft.role == ("ignore" if is_mixed else "feature")
 
 
 def test_one_gap_above_names_is_a_merged_cell(tmp_path):
@@ -139,6 +140,47 @@ def test_percentages_and_fractions_in_one_column_are_not_read_as_one(texts, revi
     draft = draft_column(profile_column("share", pa.chunked_array([texts * 20])))
     assert draft.review.startswith(review)
     assert draft.role == ("ignore" if review else "feature")
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "written"),
+    [
+        ("month", [f"{month}-{year}" for month in ("Jan", "Apr", "Oct") for year in (23, 24)], "MM/YYYY"),
+        ("snapshot_date", [str(45_292 + 31 * number) for number in range(12)], "Excel serial"),
+    ],
+)  # fmt: skip
+def test_months_and_days_of_a_spreadsheet_are_the_dates_of_a_panel(tmp_path, name, texts, written):
+    lines = [f"customer_id,{name},visits,churned"]
+    lines += [
+        f"K{customer:03d},{text},{(customer * 7 + place) % 11},{int((customer + place) % 4 == 0)}"
+        for customer in range(80)
+        for place, text in enumerate(texts)
+    ]
+    draft = drafted(tmp_path, lines)
+    (as_of,) = (column for column in draft.columns if column.role == "as_of")
+    assert (as_of.name, as_of.settings["written"]) == (name, written)
+    assert not draft.questions
+
+
+@pytest.mark.parametrize(
+    "texts", [["Q1 2024", "Q2 2024"], ["2024-Q1", "2024-Q2"], ["2024-W01"] * 2]
+)
+def test_quarters_and_weeks_are_refused_as_dates(texts):
+    draft = draft_column(profile_column("period", pa.chunked_array([[*texts, "Q3 2024"] * 20])))
+    assert draft.review == "holds quarters or weeks: write their first days, as YYYY-MM-DD"
+
+
+@pytest.mark.parametrize("has_name", [True, False])
+def test_a_transposed_table_is_refused_with_the_remedy(tmp_path, has_name):
+    table = pd.DataFrame(
+        {"customer_id": IDS, "visits": VISITS, "fee": FEES, "churned": np.asarray(LEFT).astype(int)}
+    )
+    turned = table.set_index("customer_id").T if has_name else table.T
+    turned.to_csv(tmp_path / "customers.csv")
+    with pytest.raises(
+        ChurnkitError, match=r"a row for each field, such as 'churned', .* transpose"
+    ):
+        create_project(tmp_path / "project", [tmp_path / "customers.csv"])
 
 
 def test_names_of_months_with_years_are_dates():

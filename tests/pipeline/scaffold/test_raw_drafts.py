@@ -42,6 +42,7 @@ def profile(name, texts):
         ("ts", ["1706659200", "1706745600"], "epoch seconds"),
         ("event_timestamp", ["1706659200000", "1706745600123"], "epoch milliseconds"),
         ("created", ["1706659200000000", "1706745600123456"], "epoch microseconds"),
+        ("signup_date", ["45322", "45323.75"], "Excel serial"),
     ],
 )
 def test_formats_of_times_are_inferred(name, texts, written):
@@ -57,6 +58,8 @@ def test_formats_of_times_are_inferred(name, texts, written):
         ("order_id", ["20240131", "20240201"]),
         ("at", ["31/01/2024", "01/31/2024"]),
         ("price", ["12.50", "13.75"]),
+        ("price", ["45322", "45323"]),
+        ("quarter", ["Q1 2024", "Q2 2024"]),
         ("plan", ["basic", "pro"]),
     ],
 )

@@ -97,6 +97,9 @@ def test_formats_and_lookups_are_read_as_by_duckdb(spark):
             }
         ),
         "days": pa.table({"who": ["a", "b"], "day": [20240301, 20240302], "city": ["Bern", None]}),
+        "sheets": pa.table(
+            {"who": ["a", "b"], "day": [45352.75, 45353.0], "month": ["Jan-24", "02/2024"]}
+        ),
     }
     lines = Table(
         "lines",
@@ -117,6 +120,14 @@ def test_formats_and_lookups_are_read_as_by_duckdb(spark):
                 columns={"city": "string"},
                 written={"day": "YYYYMMDD"},
             ),
+            Table("sheets", "who", happened="day", written={"day": "Excel serial"}),
+            Table(
+                "months",
+                "who",
+                happened="month",
+                source="sheets",
+                written={"month": "MM/YYYY"},
+            ),
         ],
         {
             "total": Sum("lines", "amount"),
@@ -124,6 +135,8 @@ def test_formats_and_lookups_are_read_as_by_duckdb(spark):
             "paid": Count("lines", where=Where("paid", "is known")),
             "days": Count("days"),
             "city": Last("days", "city"),
+            "sheet_ago": Recency("sheets"),
+            "month_ago": Recency("months"),
         },
         Snapshots(dates=("2024-03-20",)),
         ActiveWithin("lines", days=90),
@@ -132,4 +145,6 @@ def test_formats_and_lookups_are_read_as_by_duckdb(spark):
     rows = build(plan, frames, engine="spark")
     assert rows.equals(build(plan, tables))
     assert rows["total"].to_pylist() == [1200.5 - 3.25 + 1000.0, 2500.0]
+    assert rows["sheet_ago"].to_pylist() == [18, 18]
+    assert rows["month_ago"].to_pylist() == [49, 20]
     assert rows["paid"].to_pylist() == [3, 0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from churnkit.contracts.parsing.date_spelling import (
+    SERIAL_DAYS,
     are_months,
     detect_date_styles,
     is_open_date,
@@ -14,13 +15,21 @@ from churnkit.contracts.parsing.date_spelling import (
 )
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
 from churnkit.pipeline.scaffold.keys.label_names import is_date_word, means_no_end
+from churnkit.pipeline.scaffold.name_rules import split_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["DateFormat", "detect_dates", "months_review", "open_dates"]
+__all__ = [
+    "SERIAL_DAY",
+    "DateFormat",
+    "detect_dates",
+    "months_review",
+    "names_date",
+    "open_dates",
+]
 
 _DIGITS = re.compile(r"-?[0-9]+(?:\.0)?")
 # Seconds of 2000 and 2040; numbers outside are no times of today's data.
@@ -29,6 +38,10 @@ _EPOCHS = (("epoch seconds", 1), ("epoch milliseconds", 1_000), ("epoch microsec
 _MIN_EPOCHS = 20
 # More texts are no dates, and more numbers beyond the year 2099 are codes such as telephone numbers.
 _MAX_OPEN = 5
+# From 1982 to 2064, as spreadsheets count.
+SERIAL_DAY = re.compile(r"[3-5][0-9]{4}(?:[.,][0-9]+)?")
+_MIN_SERIAL = 10
+_BEGINNINGS = {"signup", "joined", "birthday", "start", "end"}
 _EMPTY = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
 
 
@@ -79,6 +92,9 @@ def detect_dates(profile: ColumnProfile) -> DateFormat | None:
     texts = [text for text in profile.texts if text not in empty]
     if profile.kind not in {"text", "number"} or not texts:
         return None
+    serial = _detect_serial(profile.name, texts)
+    if serial is not None:
+        return replace(serial, empty=empty)
     if all(map(_DIGITS.fullmatch, texts)):
         form = _detect_digits(profile.name, texts)
         return form and replace(form, empty=empty)
@@ -125,6 +141,26 @@ def months_review(texts: Iterable[str], styles: Sequence[str]) -> str:
     if len(styles) < 2 or not are_months(texts, styles[0]):
         return ""
     return f"assumed to be {styles[0]}: all would be days of January otherwise"
+
+
+def names_date(name: str) -> bool:
+    """Return True for a name with a word for dates, or of the date at which something begins or ends.
+
+    Examples
+    --------
+    >>> names_date("signup"), names_date("fee")
+    (True, False)
+    """
+    return is_date_word(name) or bool(set(split_words(name)) & _BEGINNINGS)
+
+
+def _detect_serial(name: str, texts: Sequence[str]) -> DateFormat | None:
+    """Detect days as spreadsheets count them, in columns named as dates."""
+    others = [text for text in texts if not SERIAL_DAY.fullmatch(text)]
+    if not names_date(name) or len(texts) - len(others) < _MIN_SERIAL or len(others) > _MAX_OPEN:
+        return None
+    opened = open_dates(others, SERIAL_DAYS)
+    return DateFormat(SERIAL_DAYS, open=opened) if len(opened) == len(others) else None
 
 
 def _detect_digits(name: str, texts: list[str]) -> DateFormat | None:

@@ -10,7 +10,11 @@ from churnkit.contracts.contract import Contract
 from churnkit.contracts.schema.column import Column
 from churnkit.contracts.validation.labels import duplicate_keys
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.column_roles import DraftColumn
+from churnkit.pipeline.scaffold.column_roles import (
+    MIXED_DAYS,
+    SEVERAL_FORMATS,
+    DraftColumn,
+)
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.keys.label_column import list_names
 from churnkit.pipeline.scaffold.keys.label_names import is_date_word
@@ -196,7 +200,7 @@ def find_row_key(
     repeated = len(duplicate_keys(contract, kept)[0].positions)
     question = _repeats(columns, profiles, repeated, entity.name)
     asked = tuple(
-        replace(c, settings={**c.settings, "todo": question}) if c.role == "entity" else c
+        replace(c, settings={"todo": question, **c.settings}) if c.role == "entity" else c
         for c in columns
     )
     return RowKey(asked, "several rows per customer", kept, counts, is_panel=True)
@@ -264,7 +268,9 @@ def _repeats(
         and not profiles[column.name].missing
     ]
     hint = ""
-    if apart:
+    if mixed := [c.name for c in columns if c.review in {SEVERAL_FORMATS, MIXED_DAYS}]:
+        hint = f" ('{mixed[0]}' {SEVERAL_FORMATS})"
+    elif apart:
         hint = f" ('{apart[0]}' is no date: write it as YYYY-MM-DD in the file)"
     return (
         f"'{entity}' repeats a customer in {count:,} {noun} with other values, and no column of "

@@ -6,10 +6,15 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from churnkit.contracts.parsing.date_spelling import MONTHS, detect_date_styles
+from churnkit.contracts.parsing.date_spelling import (
+    MONTHS,
+    SERIAL_DAYS,
+    detect_date_styles,
+    normalize_date,
+)
 from churnkit.contracts.parsing.number_spelling import currency_of, split_number, unit_factor
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.keys.date_columns import months_review, open_dates
+from churnkit.pipeline.scaffold.keys.date_columns import SERIAL_DAY, months_review, open_dates
 from churnkit.pipeline.scaffold.keys.label_column import list_names
 from churnkit.pipeline.scaffold.keys.label_names import means_no_end
 from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ColumnFormat", "number_formats", "time_format"]
 
+_MONTHS_REVIEW = "assumed to be months, whose rows are known at the end of the month"
 _MISSING = MISSING_TEXTS | {"\\n", "none", "nat", "<na>", "0000-00-00", "0000-00-00 00:00:00"}
 # A year of two digits is not ISO 8601, although engines cast it.
 _ISO = re.compile(f"(?=[0-9]{{4}}[-/])(?:{IS_TIME})")
@@ -170,6 +176,8 @@ def _text_time_format(
         return _day_and_month(texts, missing)
     if profile.kind == "text" and all(map(_NAMED_MONTH.fullmatch, texts)):
         return ColumnFormat("DD Mon YYYY", missing)
+    if profile.kind == "text" and all(normalize_date(text, "MM/YYYY") for text in texts):
+        return ColumnFormat("MM/YYYY", missing, "", _MONTHS_REVIEW)
     if not name_rules.is_id(profile.name) and all(map(_COMPACT_DATE.fullmatch, texts)):
         return ColumnFormat("YYYYMMDD", missing)
     words = set(name_rules.split_words(profile.name))
@@ -179,8 +187,9 @@ def _text_time_format(
 def _named_time_format(texts: list[str], missing: tuple[str, ...]) -> ColumnFormat | None:
     """Infer the format of digits in a column with the name of a time."""
     if all(map(_MONTH.fullmatch, texts)):
-        review = "assumed to be months, whose rows are known at the end of the month"
-        return ColumnFormat("YYYYMM", missing, "", review)
+        return ColumnFormat("YYYYMM", missing, "", _MONTHS_REVIEW)
+    if all(map(SERIAL_DAY.fullmatch, texts)):
+        return ColumnFormat(SERIAL_DAYS, missing)
     if all(map(_SHORT_DATE.fullmatch, texts)):
         return ColumnFormat("YYMMDD", missing)
     return _epoch(texts, missing) if all(map(_INTEGER.fullmatch, texts)) else None
