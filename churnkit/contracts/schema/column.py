@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from churnkit.contracts.parsing.date_spelling import DATE_STYLES
 from churnkit.contracts.parsing.number_spelling import NUMBER_STYLES, Spelling, is_parseable
-from churnkit.contracts.parsing.scalars import is_text
+from churnkit.contracts.parsing.scalars import NOT_READABLE, is_text, read_date
 from churnkit.contracts.schema.check import Check, is_category
 from churnkit.core.number_format import (
     CURRENCY_SIGNS,
@@ -377,7 +377,12 @@ def _check_spelling(column: Column) -> None:
         raise ContractError(f"column '{column.name}': written must be one of {names}")
     markers = column.missing
     valid = isinstance(markers, tuple) and all(map(is_category, markers))
-    if not valid or any(map(is_parseable, markers)):
+    if column.type == "datetime":
+        # A word such as "no" is no date.
+        is_value = {m: read_date(m) is not NOT_READABLE for m in markers if isinstance(m, str)}
+    else:
+        is_value = {m: is_parseable(m) for m in markers if isinstance(m, str)}
+    if not valid or any(is_value.values()):
         raise ContractError(
             f"column '{column.name}': missing must list non-blank texts without surrounding "
             "whitespace that are no number, date or boolean"

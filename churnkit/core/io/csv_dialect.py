@@ -207,6 +207,7 @@ def detect_dialect(
     header = layout.rows[layout.header]
     if not has_header:
         header = [f"column {position + 1}" for position in range(layout.width)]
+    header = [name.strip() for name in header]
     header += [""] * _blank_fields_after(header, layout.rows[layout.header + 1 :])
     fields = _name_fields(header)
     dialect = Dialect(

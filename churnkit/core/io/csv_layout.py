@@ -44,6 +44,8 @@ _MARKER = re.compile(
 )
 # Parts of ids by which customers differ.
 _VARIABLE = re.compile(r"\S+@\S+|[0-9a-fA-F-]{16,}|\d+")
+# A line below the header of a printed table.
+_RULER = re.compile(r"[\s|+:=-]*-{3}[\s|+:=-]*")
 _DATA_CELL = re.compile(r"[-+]?[\d.,:/\s%-]*\d[\d.,:/\s%-]*")
 
 
@@ -94,9 +96,12 @@ class Layout:
     def described_lines(self) -> int:
         """Count the lines from the header to the end of a row of descriptions; 0 if there is none.
 
-        Only the first row below the header may describe the columns; see `is_description`.
+        Only the first row below the header may describe the columns; see `is_description`. A line of
+        dashes, as databases print below the header, describes nothing.
         """
         first, *others = self.rows[self.header + 1 :] or [[]]
+        if others and _RULER.fullmatch(" ".join(first)):
+            return self.lines[self.header + 2] - self.lines[self.header]
         below = [row for row in others if len(row) == self.width]
         if len(first) != self.width or len(below) < _MIN_ROWS_BELOW_TITLE:
             return 0

@@ -274,6 +274,7 @@ def open_table(path: str | Path, *, label: str = "") -> TableFile:
         elif suffix in CSV_SUFFIXES:
             dialect = detect_dialect(file)
             columns = dialect.columns
+            _refuse_quotes(label or str(file), columns)
         else:
             raise ChurnkitError(f"{file}: a table is a .csv, .tsv or .parquet file")
     except (pa.ArrowException, OSError, UnicodeError, EOFError, zlib.error, csv.Error) as error:
@@ -345,6 +346,19 @@ def refuse_duplicates(table: str, columns: Sequence[str]) -> None:
         )
 
 
+def _refuse_quotes(name: str, columns: Sequence[str]) -> None:
+    """Refuse single quotes, which would be part of names and values, and lines in double quotes."""
+    if len(columns) > 1 and all(re.fullmatch("'.*'", column) for column in columns):
+        raise ChurnkitError(
+            f"{name} has single quotes around its values: export it with double quotes"
+        )
+    if len(columns) == 1 and re.search(r"([,;|\t]).*\1", columns[0]):
+        raise ChurnkitError(
+            f"{name} has double quotes around whole lines, which are one column so: export it with quotes "
+            "around values, or without"
+        )
+
+
 def _refuse_unclosed_quote(file: Path, last_field: str) -> None:
     """Refuse an unclosed quote: it would swallow all rows after it into one field."""
     if "\n" in last_field or "\r" in last_field:
@@ -360,7 +374,8 @@ def _read_error(file: Path, error: Exception, ragged: list[tuple[int, int]]) -> 
         expected, actual = ragged[0]
         return (
             f"{file}: a row has {actual} fields where the header has {expected}: put text that "
-            "contains the delimiter or a line break in double quotes"
+            "contains the delimiter or a line break in double quotes, and remove lines that are no rows, "
+            "such as remarks or a second table"
         )
     if isinstance(error, OSError) and error.strerror:
         return f"{file} cannot be read: {error.strerror}"

@@ -169,7 +169,9 @@ def _without_footer(
     for row in rows:
         filled = [value for value in row if value is not None]
         first = str(row[0] or "").strip().rstrip(":")
-        is_remark = width > 2 and len(filled) == 1 and REMARK.search(str(filled[0]))
+        # Below totals any single text is a remark.
+        is_text = width > 2 and len(filled) == 1 and isinstance(filled[0], str)
+        is_remark = is_text and (footer or REMARK.search(str(filled[0])))
         if filled and (TOTALS.fullmatch(first) or is_remark) and len(footer) < _MAX_FOOTER_ROWS:
             footer.append(row)
         elif filled:

@@ -10,6 +10,7 @@ from churnkit.pipeline.scaffold.column_roles import DraftColumn
 from churnkit.pipeline.scaffold.keys.date_columns import DateFormat, detect_dates
 from churnkit.pipeline.scaffold.keys.label_column import (
     MAX_VALUES,
+    are_answers,
     holds_years,
     is_reason,
     label_values,
@@ -80,6 +81,8 @@ def draft_label(table: str, profile: ColumnProfile, positive: Sequence[str] = ()
         column = _draft_pair(profile, values, positive, blank)
         if column is not None:
             return column
+    if are_answers(values) and not positive and (direction := name_direction(profile.name)):
+        positive = [value for value in values if yes_or_no(value) is (direction > 0)]
     return _draft_values(profile, values, positive, blank)
 
 
@@ -109,7 +112,8 @@ def _draft_date_label(profile: ColumnProfile) -> DraftColumn:
         return _question(
             profile, "Utc", settings, "has a date in every row: customers who stayed need a blank"
         )
-    stayed = " or ".join(["a blank", *(dates.open if dates else ())])
+    words = [f"'{text}'" for text in dates.empty] if dates else []
+    stayed = " or ".join(["a blank", *words, *(dates.open if dates else ())])
     review = f"a date means churned, {stayed} means stayed"
     if dates is not None and dates.review:
         review += f"; {dates.review}"
@@ -213,7 +217,8 @@ def _draft_values(
             )
         if len(values) == 2 and not churned and len(unknown) == 1:
             churned = unknown
-        if len(churned) != 1:
+        # One word may be written in several ways.
+        if len({value.casefold() for value in churned}) != 1:
             return _question(profile, "str", settings, _which(values, churned))
     settings = {"positive": _one_or_several(churned), **settings}
     others = [value for value in values if value not in churned]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.loader_columns import is_loader_column
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.leakage.tenure_columns import durations_until_end
@@ -293,6 +294,7 @@ def _usable_columns(
         and name_rules.is_label(column) < 2
         and not name_rules.is_personal(column)
         and not name_rules.is_id(column)
+        and not is_loader_column(column)
         and not set(name_rules.split_words(column)) & _MUTABLE
         and profile.distinct > 1
     }
