@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from churnkit.cli.output import print_status
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from churnkit.bundle.model import RetentionModel
     from churnkit.contracts.contract import Contract, Purpose
@@ -47,7 +48,7 @@ def name_sheet(
     str
         ``FILE.xlsx#SHEET`` for a workbook with several sheets, other sources as they are.
     """
-    from churnkit.core.io.raw_tables import find_sheet, has_sheets
+    from churnkit.core.io.formats.excel_tables import find_sheet, has_sheets
 
     if not has_sheets(source):
         return source
@@ -66,16 +67,16 @@ def trained_sheet(model: RetentionModel) -> str | None:
 
 def _open_rows(source: str, sql: str | None) -> Any:
     """Open a file of rows; None where the contract chooses the sheet, or the id of joined files."""
-    from churnkit.core.io.raw_tables import has_sheets
-    from churnkit.core.io.table_sources import list_files, open_source
+    from churnkit.core.io.formats.excel_tables import has_sheets
+    from churnkit.core.io.table_sources import open_source, several_files
 
-    if sql is None and Path(source).is_dir():
-        files = list_files(Path(source))
-        # A file that cannot be read is refused before a model is loaded.
-        if files and not has_sheets(files[0]):
-            open_source(str(files[0]))
-        return None
-    return None if sql is None and has_sheets(source) else open_source(source, sql=sql)
+    files = several_files(source) if sql is None else None
+    if files is None:
+        return None if sql is None and has_sheets(source) else open_source(source, sql=sql)
+    # A file that cannot be read is refused before a model is loaded.
+    if files and not has_sheets(files[0]):
+        open_source(files[0])
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,10 @@ class CustomerInput:
         ChurnkitError
             If the arguments contradict each other, or a file does not exist.
         """
-        from churnkit.core.io.raw_tables import (
-            find_several,
-            find_tables,
-            split_workbook,
-        )
+        from churnkit.core.io.formats.excel_tables import split_workbook
+        from churnkit.core.io.locations import parse_location
+        from churnkit.core.io.raw_tables import find_several, find_tables
+        from churnkit.core.io.table_sources import is_pattern
 
         tables = tuple(self.tables or ())
         if self.as_of is None:
@@ -127,12 +127,14 @@ class CustomerInput:
                 raise ChurnkitError("--as-of needs raw tables: name a folder, or --table NAME=FILE")
             return find_tables(None, tables)
         if not Path(self.customers).is_dir():
-            several = find_several(split_workbook(Path(self.customers)))
+            parts = split_workbook(Path(self.customers))
+            several = find_several(parts)
             if several is not None:
                 return several | (find_tables(None, tables) if tables else {})
-            if not tables and Path(self.customers).is_file():
+            is_file = parse_location(self.customers).path.is_file()
+            if not tables and (is_file or is_pattern(self.customers)):
                 # The model's timeline names the table.
-                return {_ONLY_TABLE: Path(self.customers)}
+                return {_ONLY_TABLE: parts[0]}
             raise ChurnkitError(self._not_a_folder)
         return find_tables(Path(self.customers), tables)
 
@@ -144,7 +146,9 @@ class CustomerInput:
         if self.as_of is None:
             sheet = trained_sheet(model)
             purpose: Purpose = "train" if labeled else "predict"
-            yield self.sheet(opened, model.contract, purpose, known=sheet)
+            timeline = model.contents.timeline
+            with self.suggest_date(model.contract, timeline):
+                yield self.sheet(opened, model.contract, purpose, known=sheet, timeline=timeline)
             return
         from churnkit.batch import snapshot_file
 
@@ -154,6 +158,55 @@ class CustomerInput:
         ) as file:
             print_status(f"customers' rows as of {self.as_of} were built from raw tables")
             yield open_source(file)
+
+    @contextmanager
+    def suggest_date(self, contract: Contract, timeline: Timeline | None) -> Iterator[None]:
+        """Name --as-of as the remedy where raw tables are read as customers' rows.
+
+        Parameters
+        ----------
+        contract
+            Contract of the rows.
+        timeline
+            The timeline that builds them; None for a prepared table.
+        """
+        from churnkit.errors import DataError
+
+        try:
+            yield
+        except DataError as error:
+            missing = [v for v in error.violations if getattr(v, "rule", "") == "missing_column"]
+            if timeline is None or 2 * len(missing) <= len(contract.required("predict")):
+                raise
+            raise ChurnkitError(self._describe_date(contract, timeline, len(missing))) from None
+
+    def check_columns(
+        self, contract: Contract, timeline: Timeline | None, columns: Iterable[str]
+    ) -> None:
+        """Refuse raw tables in place of customers' rows; see `suggest_date`."""
+        from churnkit.errors import DataError
+
+        if missing := contract.missing_columns("predict", columns):
+            with self.suggest_date(contract, timeline):
+                if timeline is not None:
+                    raise DataError(self.name, missing)
+
+    def _describe_date(self, contract: Contract, timeline: Timeline, missing: int) -> str:
+        from churnkit.core.io.formats.file_names import FILE_DATE, file_dates
+
+        names = sorted({source for table in timeline.tables for source in table.sources})
+        dates = file_dates([Path(self.customers or "").name], "*")
+        day = "YYYY-MM-DD"
+        if dates and any(FILE_DATE in table.times for table in timeline.tables):
+            day = f"{dates[0] + timedelta(days=1)}, the day after the date in its name"
+        where = f"if this is the table '{names[0]}', add --as-of {day}"
+        if len(names) > 1:
+            tables = " ".join(f"--table {name}=FILE" for name in names)
+            where = f"add --as-of {day} to the folder of its tables, or to {tables}"
+        return (
+            f"{self.name} lacks {missing:,} of {len(contract.required('predict')):,} columns: the model "
+            f"reads rows that are built from raw tables ({', '.join(names)}) at a date; {where}"
+        )
 
     @property
     def _not_a_folder(self) -> str:
@@ -176,7 +229,7 @@ class CustomerInput:
         opened = self.open()
         names = {source for table in timeline.tables for source in table.sources}
         if _ONLY_TABLE not in opened:
-            return bool(names & set(opened))
+            return bool(names & set(self.name_table(opened, timeline)))
         columns = open_rows(open_source(self.customers)).columns
         keys = {table.entity for table in timeline.tables}
         keys |= {table.happened for table in timeline.tables if table.happened is not None}
@@ -187,18 +240,28 @@ class CustomerInput:
         )
 
     def name_table(self, opened: Any, timeline: Timeline | None) -> Any:
-        """Name a single file after the only table that a timeline reads."""
-        if timeline is None or _ONLY_TABLE not in opened:
+        """Name a single file after the only table that a timeline reads, or after its own table."""
+        from churnkit.core.io.raw_tables import name_numbered
+
+        if timeline is None:
             return opened
         names = {source for table in timeline.tables for source in table.sources}
+        if _ONLY_TABLE not in opened:
+            return name_numbered(opened, names)
         if len(names) != 1:
             raise ChurnkitError(self._not_a_folder)
         return dict.fromkeys(names, opened[_ONLY_TABLE])
 
     def sheet(
-        self, opened: Any, contract: Contract, purpose: Purpose, *, known: str | None = None
+        self,
+        opened: Any,
+        contract: Contract,
+        purpose: Purpose,
+        *,
+        known: str | None = None,
+        timeline: Timeline | None = None,
     ) -> Any:
-        """Open a folder, or the sheet of a workbook; any other source is open already."""
+        """Open several files, or the sheet of a workbook; any other source is open already."""
         from churnkit.core.io.table_sources import describe_join, open_source
 
         if opened is not None or self.customers is None:
@@ -206,7 +269,14 @@ class CustomerInput:
         entity = contract.entity.name
         if text := describe_join(self.customers, entity):
             print_status(text)
-        sheet = name_sheet(self.customers, contract, purpose, known=known)
+        try:
+            sheet = name_sheet(self.customers, contract, purpose, known=known)
+        except ChurnkitError as error:
+            if timeline is None:
+                raise
+            raise ChurnkitError(
+                f"{error}; or, if these are the raw tables of the model, add --as-of YYYY-MM-DD"
+            ) from None
         return open_source(sheet, entity=entity)
 
     @property

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -164,6 +166,39 @@ def test_invalid_inputs_are_refused_with_advice(churnkit, project, arguments, me
     code, out, err = churnkit("score", *arguments, folder=project)
     assert (code, out) == (REFUSED, "")
     assert message in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "score",
+        "explain",
+        "plan",
+        "validate --model small",
+        "validate --recipe small",
+        "monitor",
+        "evaluate",
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "sqlite"])
+def test_raw_tables_without_a_date_are_refused_with_the_option(
+    churnkit, project, tables, tmp_path, command, kind
+):
+    events = tables["events"].slice(0, 50)
+    file = tmp_path / "events.csv"
+    pcsv.write_csv(events, file)
+    if kind == "sqlite":
+        file = tmp_path / "events.sqlite"
+        with contextlib.closing(sqlite3.connect(file)) as con:
+            events.to_pandas().to_sql("events", con, index=False)
+    name, *options = command.split()
+    code, _, err = churnkit(name, file, *options, folder=project)
+    message = " ".join(err.split())
+    assert code == REFUSED
+    assert "the model reads rows that are built from raw tables (events, subscriptions," in message
+    assert (
+        "add --as-of YYYY-MM-DD to the folder of its tables, or to --table events=FILE" in message
+    )
 
 
 def test_two_files_of_one_name_are_refused(churnkit, project, tmp_path):

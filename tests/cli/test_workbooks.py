@@ -73,7 +73,7 @@ def test_no_sheet_with_the_columns_is_told_with_all_sheets(churnkit, shop, workb
 
 
 def test_the_sheet_of_the_training_table_is_preferred(workbook):
-    from churnkit.core.io.raw_tables import find_sheet
+    from churnkit.core.io.formats.excel_tables import find_sheet
 
     path = workbook(East=21, West=22)
     assert find_sheet(path, lambda _: True, known="West") == "West"

@@ -5,18 +5,20 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from churnkit.core.io.formats.signature import OLD_WORKBOOK
+from churnkit.core.io.formats.file_names import FILE_DATE
+from churnkit.core.io.formats.signature import describe_unreadable
 from churnkit.core.io.raw_tables import is_old_workbook, raw_table
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from churnkit.bundle.model import RetentionModel
+    from churnkit.timeline import Timeline
 
-__all__ = ["snapshot_file"]
+__all__ = ["read_sources", "snapshot_file"]
 
 
 @contextmanager
@@ -72,12 +74,7 @@ def snapshot_file(
             f"model '{model.name}' was trained on a prepared table and has no timeline for raw "
             "tables: pass a file with the columns of that table, without --as-of"
         )
-    sources = {source for table in plan.tables for source in table.sources}
-    missing = sorted(sources - set(tables))
-    old = sorted(path.name for path in tables.values() if is_old_workbook(path))
-    if missing and old:
-        raise DataError(missing[0], f"the table is missing, and {old[0]} {OLD_WORKBOOK}")
-    inputs = {name: raw_table(path) if name in sources else path for name, path in tables.items()}
+    inputs = read_sources(plan, tables)
     with tempfile.TemporaryDirectory(prefix="churnkit-") as folder:
         file = Path(folder) / "customers.parquet"
         dated = plan.at(as_of)
@@ -88,3 +85,33 @@ def snapshot_file(
         if announce is not None and (left_out := read_activity(dated, inputs).left_out(rows)):
             announce(left_out)
         yield file
+
+
+def read_sources(plan: Timeline, tables: Mapping[str, Path]) -> dict[str, Any]:
+    """Prepare the raw tables that a timeline reads; other tables are named only.
+
+    Parameters
+    ----------
+    plan
+        The timeline.
+    tables
+        Files by table name.
+
+    Raises
+    ------
+    DataError
+        If a table is missing that may be in a workbook of the old format.
+    ChurnkitError
+        If a table cannot be read.
+    """
+    sources = {source for table in plan.tables for source in table.sources}
+    dated = {table.source for table in plan.tables if FILE_DATE in table.times}
+    missing = sorted(sources - set(tables))
+    old = sorted(path for path in tables.values() if is_old_workbook(path))
+    if missing and old:
+        reason = f"{old[0].name} {describe_unreadable(old[0])}"
+        raise DataError(missing[0], f"the table is missing, and {reason}")
+    return {
+        name: raw_table(path, is_dated=name in dated) if name in sources else path
+        for name, path in tables.items()
+    }

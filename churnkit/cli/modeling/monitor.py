@@ -122,8 +122,10 @@ def _current_customers(
     date = None if as_of is None else f"{as_of:%Y-%m-%d}"
     source = CustomerInput(customers, sql, tables, date)
     if not source.has_raw_tables(model):
-        CustomerInput(customers, None, tables, None).open()
-        yield name_sheet(customers or "", model.contract, known=trained_sheet(model))
+        rows = CustomerInput(customers, None, tables, None)
+        rows.open()
+        with rows.suggest_date(model.contract, model.contents.timeline):
+            yield name_sheet(customers or "", model.contract, known=trained_sheet(model))
         return
     from churnkit.batch import snapshot_file
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from churnkit.contracts import Contract
     from churnkit.contracts.contract import Purpose
     from churnkit.pipeline import Recipe
+    from churnkit.timeline import Timeline
 
 __all__ = ["validate"]
 
@@ -77,7 +78,7 @@ def validate(
             with source.rows(opened, known) as snapshot:
                 batches: Iterable[pa.Table] = [read_all(snapshot)]
         else:
-            batches = _batches(source, opened, contract, sheet)
+            batches = _batches(source, opened, contract, sheet, timeline=known.contents.timeline)
     else:
         from churnkit.contracts import Contract
         from churnkit.pipeline import load_recipe
@@ -132,6 +133,7 @@ def _batches(
     contract: Contract,
     sheet: str | None,
     *,
+    timeline: Timeline | None,
     is_whole: bool = False,
 ) -> Iterator[pa.Table]:
     """Read a table in batches: the columns of the contract, or all of them."""
@@ -140,7 +142,9 @@ def _batches(
     from churnkit.contracts.parsing.arrow_columns import number_rows
     from churnkit.core.io.table_sources import open_rows
 
-    rows = open_rows(source.sheet(opened, contract, "predict", known=sheet))
+    given = source.sheet(opened, contract, "predict", known=sheet, timeline=timeline)
+    rows = open_rows(given)
+    source.check_columns(contract, timeline, rows.columns)
     declared = {column.name for column in contract.columns}
     names = [name for name in rows.columns if is_whole or name in declared]
     start, is_empty = 0, True
@@ -164,7 +168,7 @@ def _batches_for_recipe(
     from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
 
     sheet = None if callable(recipe.data) else parse_location(recipe.data).part
-    batches = _batches(source, opened, contract, sheet, is_whole=is_whole)
+    batches = _batches(source, opened, contract, sheet, timeline=recipe.timeline, is_whole=is_whole)
     if "repeated" in recipe.leave_out:
         # Duplicates of rows are found in the whole table.
         batches = iter([concatenate(list(batches))])
@@ -183,13 +187,11 @@ def _build_rows(source: CustomerInput, opened: Any, recipe: Recipe) -> pa.Table:
         raise ChurnkitError(
             f"recipe '{recipe.name}' has no timeline for raw tables: leave out --as-of"
         )
-    from churnkit.core.io.raw_tables import raw_table
+    from churnkit.batch.io.raw_snapshots import read_sources
     from churnkit.timeline import build
     from churnkit.timeline.customer_activity import read_activity
 
-    needed = {name for table in recipe.timeline.tables for name in table.sources}
-    named = source.name_table(opened, recipe.timeline)
-    data = {name: raw_table(path) for name, path in named.items() if name in needed}
+    data = read_sources(recipe.timeline, source.name_table(opened, recipe.timeline))
     dated = recipe.timeline.at(source.as_of or "")
     rows = build(dated, data)
     if not rows.num_rows:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from churnkit.core.io.formats.arrow_file import arrow_batches, arrow_schema
 from churnkit.core.io.formats.compression import decompress
 from churnkit.core.io.formats.excel import choose_sheets, sheet_batches
+from churnkit.core.io.formats.file_names import file_dates
 from churnkit.core.io.formats.json_records import json_batches
 from churnkit.core.io.formats.signature import (
-    OLD_WORKBOOK,
-    READABLE,
     check_signature,
+    describe_unreadable,
     kind_of,
     split_compression,
 )
 from churnkit.core.io.query import Query, choose_table
 from churnkit.core.io.remote.download import content_name, digest
-from churnkit.core.io.source_files import BatchSource, CopiedFile, TableFiles
+from churnkit.core.io.source_files import BatchSource, CopiedFile, TableFiles, add_dates
 from churnkit.core.io.spool import spool_table
 from churnkit.core.io.table_file import open_table, refuse_duplicates
 from churnkit.errors import ChurnkitError
@@ -104,9 +104,7 @@ def open_file(
     kind = kind_of(path.name)
     if kind is None:
         label = path if original is None else original.label
-        if path.suffix.lower() == ".xls":
-            raise ChurnkitError(f"{label} {OLD_WORKBOOK}")
-        raise ChurnkitError(f"{label}: a table is a {READABLE} file")
+        raise ChurnkitError(f"{label} {describe_unreadable(path)}")
     source = original or Original.local(path)
     _, compression = split_compression(path.name)
     if compression is not None and (kind, compression) != ("csv", "gzip"):
@@ -177,15 +175,16 @@ def _open_excel(path: Path, part: str | None, original: Original) -> Source:
         )
         for sheet in sheets
     ]
+    dated = add_dates(files, file_dates(sheets, part or ""))
     if len(files) == 1:
-        return files[0]
+        return dated[0]
     for sheet, file in zip(sheets, files, strict=True):
         if set(file.columns) != set(files[0].columns):
             raise ChurnkitError(
                 f"{original.label}: sheets '{sheets[0]}' and '{sheet}' have different columns: name "
                 f"one as {original.label}#SHEET"
             )
-    return TableFiles(original.name, tuple(files))
+    return TableFiles(original.name, tuple(dated))
 
 
 def _open_database(path: Path, part: str | None, original: Original) -> Query:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from fnmatch import fnmatchcase
-from itertools import combinations, takewhile
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.io.formats.excel import describe_sheet, sheet_names
-from churnkit.core.io.formats.file_names import common_stem, find_numbered, name_pattern
+from churnkit.core.io.formats.excel import choose_sheets
+from churnkit.core.io.formats.excel_tables import split_workbook
+from churnkit.core.io.formats.file_names import (
+    FILE_DATE,
+    common_stem,
+    file_dates,
+    find_numbered,
+    name_pattern,
+    series_stem,
+)
 from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg
 from churnkit.core.io.formats.signature import (
-    OLD_WORKBOOK,
     READABLE,
+    describe_unreadable,
     kind_of,
     split_compression,
     table_stem,
 )
 from churnkit.core.io.locations import parse_location
 from churnkit.core.io.query import database_tables
-from churnkit.core.io.source_files import BatchSource, Source, TableFiles
+from churnkit.core.io.source_files import BatchSource, Source, TableFiles, add_dates
 from churnkit.core.io.table_file import TableFile, quote_column
 from churnkit.core.io.table_sources import (
     is_pattern,
@@ -33,24 +42,24 @@ from churnkit.core.io.table_sources import (
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
 __all__ = [
     "describe_files",
     "find_several",
-    "find_sheet",
     "find_tables",
-    "has_sheets",
     "is_old_workbook",
     "is_parquet",
+    "name_numbered",
     "name_table",
     "raw_table",
-    "split_workbook",
+    "recorded_locations",
 ]
 
-_MIN_SHEET_ROWS = 50
+# Prepared tables with their locations, while they are recorded.
+_RECORDED: ContextVar[list[tuple[Any, Path]] | None] = ContextVar("recorded", default=None)
 _DATABASES = {"sqlite", "duckdb", "database"}
 
 
@@ -111,7 +120,7 @@ def find_tables(
     old = [path for path in _files_of(folder) if is_old_workbook(path)]
     if not in_folder and not tables:
         if old:
-            raise ChurnkitError(f"{old[0]} {OLD_WORKBOOK}")
+            raise ChurnkitError(f"{old[0]} {describe_unreadable(old[0])}")
         raise ChurnkitError(f"{folder} has no {READABLE} file: name a folder with tables")
     return {path.stem: path for path in old} | in_folder | tables
 
@@ -141,7 +150,7 @@ def _tables_in(folder: Path) -> Iterator[tuple[str, Path]]:
                 yield name, Path(f"{path}#{name}")
         elif path.is_file() and kind_of(path.name) == "excel":
             sheets = split_workbook(path)
-            names = [table_stem(path.name)] if len(sheets) == 1 else map(name_table, sheets)
+            names = [table_stem(path.name)] if len(sheets) == 1 else _name_tables(sheets)
             yield from zip(names, sheets, strict=True)
         elif kind_of(path.name) is not None if path.is_file() else _is_table_folder(path):
             yield table_stem(path.name), path
@@ -195,7 +204,7 @@ def _pattern_of(paths: Sequence[Path]) -> Path:
 
 
 def describe_files(name: str, path: Path) -> str:
-    """Describe a table of several files; empty for any other location.
+    """Describe a table of several files or sheets; empty for any other location.
 
     Parameters
     ----------
@@ -208,11 +217,14 @@ def describe_files(name: str, path: Path) -> str:
         Such as ``"sales: 3 files sales_2015.csv to sales_2017.csv"``.
     """
     location = parse_location(path)
-    if not location.is_local or not is_pattern(path):
+    if location.part is not None and "*" in location.part and kind_of(location.text) == "excel":
+        kind, names = "sheets", choose_sheets(location.path, location.part, name=location.text)
+    elif location.is_local and is_pattern(path):
+        kind, names = "files", [file.name for file in open_rows(open_source(path)).paths]
+    else:
         return ""
-    names = [file.name for file in open_rows(open_source(path)).paths]
     names = (find_numbered(names) or [names])[0]
-    return f"{name}: {len(names)} files {names[0]} to {names[-1]}"
+    return f"{name}: {len(names)} {kind} {names[0]} to {names[-1]}"
 
 
 def _views_in(folder: Path, *, of_tables: bool) -> Iterator[tuple[str, Path]]:
@@ -246,93 +258,15 @@ def name_table(source: str | Path) -> str:
     return part or (common_stem(file) if is_pattern(source) else table_stem(file))
 
 
-def split_workbook(source: Path) -> list[Path]:
-    """Name the sheets of a workbook that hold tables; any other source is returned as it is.
-
-    Sheets with fewer than 50 rows, such as a list of columns, are left out. Sheets of the same
-    columns are one table.
-
-    Parameters
-    ----------
-    source
-        A file or a URL.
-
-    Returns
-    -------
-    list of Path
-        ``crm.xlsx#Customers``, one for each table.
-    """
-    location = parse_location(source)
-    is_workbook = location.is_local and kind_of(location.text) == "excel"
-    if not is_workbook or location.part is not None or not location.path.is_file():
-        return [source]
-    path, name = location.path, location.text
-    names = sheet_names(path, name=name)
-    described = {
-        sheet: describe_sheet(path, sheet, name=name, limit=2 * _MIN_SHEET_ROWS)
-        for sheet in (names if len(names) > 1 else ())
-    }
-    tables = {
-        sheet: set(notes.columns)
-        for sheet, notes in described.items()
-        if notes.rows >= _MIN_SHEET_ROWS and len(notes.columns) > 1
-    }
-    is_one = len(tables) > 1 and all(each == tables[next(iter(tables))] for each in tables.values())
-    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*tables, strict=False))
-    pattern = f"{''.join(letters[0] for letters in same)}*"
-    if is_one and [sheet for sheet in names if fnmatchcase(sheet, pattern)] == list(tables):
-        return [Path(f"{source}#{pattern}")]
-    return [Path(f"{source}#{sheet}") for sheet in tables if not is_one] or [source]
-
-
-def has_sheets(source: str | Path) -> bool:
-    """Return True for a local workbook with several sheets, of which the name states none."""
-    location = parse_location(source)
-    is_workbook = location.is_local and kind_of(location.text) == "excel"
-    if not is_workbook or location.part is not None or not location.path.is_file():
-        return False
-    return len(sheet_names(location.path, name=location.text)) > 1
-
-
-def find_sheet(
-    source: str | Path, has_columns: Callable[[Sequence[str]], bool], *, known: str | None = None
-) -> str:
-    """Choose the sheet of a workbook by its columns.
-
-    Parameters
-    ----------
-    source
-        A workbook with several sheets.
-    has_columns
-        Function of the columns of a sheet.
-    known
-        The sheet that was read earlier; it is preferred if it has the columns.
-
-    Returns
-    -------
-    str
-        Name of the sheet.
-
-    Raises
-    ------
-    ChurnkitError
-        If no sheet has the columns, or several have.
-    """
-    path, name = parse_location(source).path, str(source)
-    names = sheet_names(path, name=name)
-    fitting = [
-        sheet
-        for sheet in names
-        if has_columns(describe_sheet(path, sheet, name=name, limit=2 * _MIN_SHEET_ROWS).columns)
-    ]
-    if known in fitting or len(fitting) == 1:
-        return str(known) if known in fitting else fitting[0]
-    listed = ", ".join(fitting or names)
-    reason = f"{len(fitting)} of them have" if fitting else "none of them has"
-    raise ChurnkitError(
-        f"{name} has {len(names)} sheets, and {reason} the columns that are needed ({listed}): name "
-        f"one as {name}#SHEET"
-    )
+def _name_tables(sources: Sequence[Path]) -> list[str]:
+    """Name several tables; sheets of one pattern after it, if their workbook has other tables."""
+    counts = Counter(parse_location(source).text for source in sources)
+    names = []
+    for location, name in ((parse_location(source), name_table(source)) for source in sources):
+        stem = common_stem(location.part or "*")
+        is_named = counts[location.text] > 1 and "*" in (location.part or "")
+        names.append(stem if is_named and stem != common_stem("*") else name)
+    return names
 
 
 def find_several(sources: Sequence[Path], *, with_views: bool = True) -> dict[str, Path] | None:
@@ -363,17 +297,22 @@ def find_several(sources: Sequence[Path], *, with_views: bool = True) -> dict[st
     if len(sources) > 1:
         if not all(location.is_local for location in locations):
             raise ChurnkitError("copy the raw tables to this machine: several URLs cannot be read")
-        named = find_tables(None, [f"{name_table(source)}={source}" for source in sources])
-        return dict(_join_numbered(list(named.items())))
+        return dict(_join_numbered(list(zip(_name_tables(sources), sources, strict=True))))
     (location,) = locations
     if not location.is_local or location.part is not None:
         return None
-    if location.path.is_dir():
+    if location.path.is_dir() and not _is_partitioned(location.path):
         return find_tables(location.path, with_views=with_views)
     if location.path.is_file() and kind_of(location.text) in _DATABASES:
         tables = find_tables(location.path, with_views=with_views)
         return tables if len(tables) > 1 else None
     return None
+
+
+def _is_partitioned(folder: Path) -> bool:
+    """Return True for a folder of nothing but folders such as ``month=2026-01``: one table."""
+    entries = _files_of(folder)
+    return bool(entries) and all("=" in path.name and path.is_dir() for path in entries)
 
 
 def _is_table_folder(path: Path) -> bool:
@@ -382,13 +321,61 @@ def _is_table_folder(path: Path) -> bool:
     )
 
 
-def raw_table(path: str | Path) -> Any:
+def name_numbered(tables: Mapping[str, Path], names: Iterable[str]) -> dict[str, Path]:
+    """Name single files with a number or a date after the table to which they belong.
+
+    Parameters
+    ----------
+    tables
+        Tables from `find_tables`.
+    names
+        Names of the tables that are needed.
+
+    Examples
+    --------
+    >>> name_numbered({"customers_2024_09": Path("customers_2024_09.csv")}, ["customers"])
+    {'customers': PosixPath('customers_2024_09.csv')}
+    """
+    named = dict(tables)
+    needed = set(names)
+    for name in needed - set(named):
+        single = [table for table in tables if table not in needed and series_stem(table) == name]
+        if len(single) == 1:
+            named[name] = named.pop(single[0])
+    return named
+
+
+def _dated_source(path: str | Path) -> Source:
+    """Open files or a sheet with the dates in their names as a column."""
+    source = open_rows(open_source(path))
+    if FILE_DATE in source.columns:
+        return source
+    files = source.files if isinstance(source, TableFiles) else (source,)
+    location = parse_location(path)
+    names = [location.path.name if source is files[0] else file.name for file in files]
+    if kind_of(location.text) == "excel":
+        sheets = choose_sheets(location.path, location.part, name=location.text)
+        names = sheets if file_dates(sheets, "*") else names
+    dates = file_dates(names, "*")
+    if dates is None:
+        raise ChurnkitError(
+            f"{source.name}: the model reads the date of its rows, '{FILE_DATE}', from the name of each "
+            f"file, and {names[0]} has none: rename it after the month or day of the export, such as "
+            "customers_2024-08.csv"
+        )
+    dated = add_dates(files, dates)
+    return dated[0] if len(dated) == 1 else TableFiles(source.name, tuple(dated))
+
+
+def raw_table(path: str | Path, *, is_dated: bool = False) -> Any:
     """Prepare a table for a timeline: a path where DuckDB reads it correctly, else a table.
 
     Parameters
     ----------
     path
         A location from `find_tables`.
+    is_dated
+        Add the date in the name of each file as the column ``file_date``.
 
     Returns
     -------
@@ -399,11 +386,29 @@ def raw_table(path: str | Path) -> Any:
     Raises
     ------
     ChurnkitError
-        If the table cannot be read.
+        If the table cannot be read, or the name of a file has no date.
     """
-    if is_parquet(path):
+    table = _prepare(path, is_dated=is_dated)
+    if (recorded := _RECORDED.get()) is not None:
+        recorded.append((table, Path(path)))
+    return table
+
+
+@contextmanager
+def recorded_locations() -> Iterator[list[tuple[Any, Path]]]:
+    """Record the tables that `raw_table` prepares, with their locations."""
+    recorded: list[tuple[Any, Path]] = []
+    token = _RECORDED.set(recorded)
+    try:
+        yield recorded
+    finally:
+        _RECORDED.reset(token)
+
+
+def _prepare(path: str | Path, *, is_dated: bool) -> Any:
+    if is_parquet(path) and not is_dated:
         return Path(path)
-    source = open_rows(open_source(path))
+    source = _dated_source(path) if is_dated else open_rows(open_source(path))
     dialect = source.dialect
     if isinstance(source, TableFiles) and any(file.dialect is not None for file in source.files):
         return local_parquet(_trimmed_source(source))

@@ -8,7 +8,10 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
+from churnkit.core.io.formats.file_names import FILE_DATE
+
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
@@ -21,6 +24,7 @@ __all__ = [
     "PartitionFile",
     "Source",
     "TableFiles",
+    "add_dates",
     "partition_values",
 ]
 
@@ -196,6 +200,16 @@ class PartitionFile:
                 for name in selected
             ]
             yield pa.table(arrays, names=selected)
+
+
+def add_dates(files: Sequence[Source], dates: Sequence[dt.date] | None) -> Sequence[Source]:
+    """Add the dates in the names of files as the column ``file_date``, unless a file has one."""
+    if dates is None or any(FILE_DATE in file.columns for file in files):
+        return files
+    return [
+        PartitionFile(file, ((FILE_DATE, pa.scalar(date.isoformat())),))
+        for file, date in zip(files, dates, strict=True)
+    ]
 
 
 def partition_values(

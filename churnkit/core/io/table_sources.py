@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from churnkit.core.io.customer_files import find_customer_files
 from churnkit.core.io.file_reader import Original, check_exists, open_copy, open_file
-from churnkit.core.io.formats.file_names import FILE_DATE, file_dates
+from churnkit.core.io.formats.file_names import file_dates
 from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg, open_delta, open_iceberg
 from churnkit.core.io.formats.signature import (
     READABLE,
@@ -32,6 +33,7 @@ from churnkit.core.io.source_files import (
     PartitionFile,
     Source,
     TableFiles,
+    add_dates,
     partition_values,
 )
 from churnkit.core.io.spool import spool_table, unify_types
@@ -57,6 +59,7 @@ __all__ = [
     "open_source",
     "read_all",
     "read_table",
+    "several_files",
 ]
 
 _PATTERN = re.compile(r"[*?\[]")
@@ -176,14 +179,16 @@ def read_all(source: Source | Query, *, columns: list[str] | None = None) -> pa.
 
 
 def describe_join(source: str | Path, entity: str | None) -> str:
-    """Describe how the files of a folder are joined by the customer's id; empty if they are not."""
-    folder = Path(source)
-    if entity is None or not folder.is_dir():
+    """Describe how several files are joined by the customer's id; empty if they are not."""
+    location = parse_location(source)
+    parts: _Parts | Source | Query | None = None
+    if location.is_local:
+        parts = _local_parts(location.path)
+    elif location.is_object_store:
+        parts = _object_parts(location)
+    if entity is None or not isinstance(parts, _Parts) or any(parts.folders):
         return ""
-    paths = list_files(folder)
-    if len(paths) < 2 or any(path.parent != folder for path in paths):
-        return ""
-    joined = find_customer_files([open_rows(open_file(path)) for path in paths], entity)
+    joined = find_customer_files(parts.files, entity)
     return "" if joined is None else joined.describe()
 
 
@@ -251,12 +256,26 @@ def _open_database_file(location: Location, sql: str) -> Query:
 
 
 def _open_path(location: Location, entity: str | None) -> Source | Query:
-    path = location.path
+    parts = _local_parts(location.path)
+    if isinstance(parts, _Parts):
+        return _join(parts, entity)
+    return open_file(location.path, location.part) if parts is None else parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Opened files of a folder, a pattern or a prefix, with the names of their folders below it."""
+
+    name: str
+    files: Sequence[Source]
+    folders: Sequence[Sequence[str]]
+
+
+def _local_parts(path: Path) -> _Parts | Source | None:
+    """Open the files of a folder or a pattern, or a Delta or Iceberg table; None for a file."""
     if path.is_dir():
-        return _open_folder(path, entity)
-    if is_pattern(path):
-        return _open_pattern(path, entity)
-    return open_file(path, location.part)
+        return _open_lake(path) or _open_files(str(path), list_files(path), path)
+    return _open_pattern(path) if is_pattern(path) else None
 
 
 def is_pattern(source: str | Path) -> bool:
@@ -272,7 +291,7 @@ def is_pattern(source: str | Path) -> bool:
     return is_wild and location.is_local and not location.path.exists()
 
 
-def _open_folder(path: Path, entity: str | None) -> Source:
+def _open_lake(path: Path) -> Source | None:
     name = str(path)
     if (path / DELTA_LOG).is_dir():
         schema, read, version = open_delta(name, name=name)
@@ -280,7 +299,19 @@ def _open_folder(path: Path, entity: str | None) -> Source:
     if is_iceberg(path):
         schema, read, version = open_iceberg(path, name=name)
         return BatchSource(name, tuple(schema.names), (), [["iceberg", name, version]], read)
-    return _open_files(name, list_files(path), path, entity)
+    return None
+
+
+def several_files(source: str | Path) -> list[str] | None:
+    """List the files of a folder, a pattern or a prefix; None for any other source."""
+    location = parse_location(source)
+    if location.is_object_store:
+        root, pattern = _split_pattern(location.text)
+        files, is_file = find_objects(root)
+        return None if is_file else [file.url for file, _ in _choose_objects(files, root, pattern)]
+    if location.is_local and location.path.is_dir():
+        return list(map(str, list_files(location.path)))
+    return list(map(str, _match_files(location.path)[1])) if is_pattern(source) else None
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -304,15 +335,19 @@ def list_files(folder: Path) -> list[Path]:
     )
 
 
-def _open_pattern(pattern: Path, entity: str | None) -> Source:
-    """Open the files of a pattern, whose leading folders that exist are taken literally."""
+def _open_pattern(pattern: Path) -> _Parts:
+    root, files = _match_files(pattern)
+    dates = file_dates([file.name for file in files], pattern.name)
+    return _open_files(str(pattern), files, root, dates)
+
+
+def _match_files(pattern: Path) -> tuple[Path, list[Path]]:
+    """Find the files of a pattern, whose leading folders that exist are taken literally."""
     root = Path(pattern.anchor or ".")
     parts = list(pattern.parts[1:] if pattern.anchor else pattern.parts)
     while len(parts) > 1 and (root / parts[0]).is_dir():
         root /= parts.pop(0)
-    files = sorted(file for file in root.glob("/".join(parts)) if file.is_file())
-    dates = file_dates([file.name for file in files], pattern.name)
-    return _open_files(str(pattern), files, root, entity, dates)
+    return root, sorted(file for file in root.glob("/".join(parts)) if file.is_file())
 
 
 def _is_part(parts: Sequence[str]) -> bool:
@@ -322,22 +357,13 @@ def _is_part(parts: Sequence[str]) -> bool:
 
 
 def _open_files(
-    name: str,
-    paths: list[Path],
-    root: Path,
-    entity: str | None,
-    dates: Sequence[dt.date] | None = None,
-) -> Source:
+    name: str, paths: Sequence[Path], root: Path, dates: Sequence[dt.date] | None = None
+) -> _Parts:
     """Open files in order, with the dates in their names as a column if there are any."""
-    folders = [file.relative_to(root).parts[:-1] for file in paths]
-    _refuse_copies(name, [file.relative_to(root).as_posix() for file in paths])
+    parts = [file.relative_to(root) for file in paths]
+    _refuse_copies(name, [part.as_posix() for part in parts])
     opened = [open_rows(open_file(path)) for path in paths]
-    if dates is not None and not any(FILE_DATE in file.columns for file in opened):
-        opened = [
-            PartitionFile(file, ((FILE_DATE, pa.scalar(date.isoformat())),))
-            for file, date in zip(opened, dates, strict=True)
-        ]
-    return _join(name, opened, folders, entity)
+    return _Parts(name, add_dates(opened, dates), [part.parts[:-1] for part in parts])
 
 
 def _refuse_copies(name: str, files: Sequence[str]) -> None:
@@ -354,13 +380,9 @@ def _refuse_copies(name: str, files: Sequence[str]) -> None:
         formats[stem] = file
 
 
-def _join(
-    name: str,
-    opened: Sequence[Source],
-    folders: Sequence[Sequence[str]],
-    entity: str | None,
-) -> Source:
+def _join(parts: _Parts, entity: str | None) -> Source:
     """Join files of the same columns, with the partition columns of their folders."""
+    name, opened, folders = parts.name, parts.files, parts.folders
     if not opened:
         raise ChurnkitError(f"{name}: there is no {READABLE} file: name another folder")
     files: list[Source] = []
@@ -394,24 +416,38 @@ def _join(
 
 def _open_objects(location: Location, entity: str | None) -> Source | Query:
     """Open a file, a prefix or a pattern of an object store."""
+    parts = _object_parts(location)
+    return _join(parts, entity) if isinstance(parts, _Parts) else parts
+
+
+def _object_parts(location: Location) -> _Parts | Source | Query:
+    """Open the files of a prefix or a pattern, or a file, or a Delta table."""
     url = location.text
     root, pattern = _split_pattern(url)
     files, is_file = find_objects(root)
     if is_file:
         return _open_object(files[0], location.part)
-    base = root.partition("://")[2].rstrip("/")
-    parts = [PurePosixPath(file.path).relative_to(base).parts for file in files]
-    if any(DELTA_LOG in part[:-1] for part in parts):
+    if any(DELTA_LOG in PurePosixPath(file.path).parts[:-1] for file in files):
         schema, read, version = open_delta(url, name=url)
         return BatchSource(url, tuple(schema.names), (), [["delta", url, version]], read)
-    chosen = [
-        (file, part)
-        for file, part in zip(files, parts, strict=True)
-        if _is_part(part) and (not pattern or _matches(part, pattern))
-    ]
+    chosen = _choose_objects(files, root, pattern)
     _refuse_copies(url, ["/".join(part) for _, part in chosen])
     opened = [open_rows(_open_object(file)) for file, _ in chosen]
-    return _join(url, opened, [part[:-1] for _, part in chosen], entity)
+    dates = file_dates([part[-1] for _, part in chosen], pattern[-1]) if pattern else None
+    return _Parts(url, add_dates(opened, dates), [part[:-1] for _, part in chosen])
+
+
+def _choose_objects(
+    files: Sequence[ObjectFile], root: str, pattern: Sequence[str]
+) -> list[tuple[ObjectFile, tuple[str, ...]]]:
+    """Choose the readable files below a prefix, or of a pattern, with their path below it."""
+    base = root.partition("://")[2].rstrip("/")
+    parts = [(file, PurePosixPath(file.path).relative_to(base).parts) for file in files]
+    return [
+        (file, part)
+        for file, part in parts
+        if _is_part(part) and (not pattern or _matches(part, pattern))
+    ]
 
 
 def _split_pattern(url: str) -> tuple[str, tuple[str, ...]]:

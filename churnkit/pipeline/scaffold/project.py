@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from churnkit.core.io.formats.excel_tables import split_workbook
 from churnkit.core.io.formats.file_names import FILE_DATE
-from churnkit.core.io.formats.signature import OLD_WORKBOOK
-from churnkit.core.io.locations import relative_location
+from churnkit.core.io.formats.signature import describe_unreadable
+from churnkit.core.io.locations import parse_location, relative_location
 from churnkit.core.io.raw_tables import (
     describe_files,
     find_several,
     is_old_workbook,
     name_table,
-    split_workbook,
 )
 from churnkit.core.io.table_sources import is_pattern, list_files, open_rows, open_source
 from churnkit.errors import ChurnkitError
@@ -29,6 +30,7 @@ from churnkit.pipeline.scaffold.from_table import draft_table
 from churnkit.pipeline.scaffold.keys.customer_files import choose_join_key, find_join_keys
 from churnkit.pipeline.scaffold.keys.label_column import names_reason
 from churnkit.pipeline.scaffold.leakage.export_columns import describe_predictor
+from churnkit.pipeline.scaffold.name_rules import is_label
 from churnkit.pipeline.scaffold.project_files import (
     CreatedProject,
     NoFeaturesError,
@@ -68,6 +70,8 @@ _LOG_NOTE = (
 
 
 _CAUSE = "for actions against some causes of churn, declare it with cause() in place of ignore()"
+# Rating of the name of a label.
+_CERTAIN = 2
 # Earlier ends of the data that are tried.
 _MAX_EARLIER_ENDS = 3
 
@@ -112,6 +116,8 @@ def create_project(
     sources = [part for source in sources for part in split_workbook(source)]
     tables = find_several(sources, with_views=False)
     if tables is not None:
+        if label is None:
+            _refuse_parts(tables)
         tables = _drafted_tables(tables, sources, {label, entity}, progress)
         if len(tables) == 1:
             sources, tables = list(tables.values()), None
@@ -174,8 +180,9 @@ def _joined_folder(
 
 
 def _is_series(source: Path, entity: str | None) -> bool:
-    """Return True for files of the same customers at the dates in the names of the files."""
-    if not is_pattern(source) or FILE_DATE not in open_rows(open_source(source)).columns:
+    """Return True for files or sheets of the same customers at the dates in their names."""
+    is_several = is_pattern(source) or "*" in (parse_location(source).part or "")
+    if not is_several or FILE_DATE not in open_rows(open_source(source)).columns:
         return False
     raw = read_raw_tables({name_table(source): source}, entity=entity)
     return not raw.question and raw.tables[0].is_series
@@ -190,7 +197,7 @@ def _drafted_tables(
     """Leave out workbooks of a folder that cannot be read and tables of one row, and print them."""
     found = {path for path in tables.values() if is_old_workbook(path)} - set(sources)
     for path in sorted(found):
-        progress(f"{path.name} is left out; it {OLD_WORKBOOK}")
+        progress(f"{path.name} is left out; it {describe_unreadable(path)}")
     tables = {table: path for table, path in tables.items() if path not in found}
     tables, left_out = _without_single_rows(tables, named)
     for name in left_out:
@@ -198,6 +205,19 @@ def _drafted_tables(
     for note in filter(None, map(describe_files, tables, tables.values())):
         progress(note)
     return tables
+
+
+def _refuse_parts(tables: Mapping[str, Path]) -> None:
+    """Refuse a table next to a table of the same columns without the outcome, such as train and test."""
+    files = {path: set(open_rows(open_source(path)).columns) for path in tables.values()
+             if not is_old_workbook(path)}  # fmt: skip
+    for (labeled, columns), (other, fewer) in permutations(files.items(), 2):
+        outcome = columns - fewer
+        if fewer < columns and len(outcome) == 1 and is_label(*outcome) == _CERTAIN:
+            raise ChurnkitError(
+                f"{other.name} has the columns of {labeled.name} without the outcome, '{outcome.pop()}': "
+                f"draft from {labeled.name} alone (--from {labeled}), and score the other with churnkit score"
+            )
 
 
 def _without_single_rows(

@@ -15,10 +15,12 @@ from churnkit.batch.io import folder_writer
 from churnkit.batch.io.delete_remote_rows import erase_remote_rows
 from churnkit.batch.io.open_writer import open_writer
 from churnkit.batch.jobs import score as score_job
+from churnkit.cli.customer_input import CustomerInput
+from churnkit.contracts import Column, Contract
 from churnkit.core.io import table_file
 from churnkit.core.io.locations import parse_location
 from churnkit.core.io.remote import object_store
-from churnkit.core.io.table_sources import open_rows, open_source, read_table
+from churnkit.core.io.table_sources import open_rows, open_source, read_all, read_table
 from churnkit.errors import ChurnkitError
 
 pytest.importorskip("moto", reason="moto is not installed")
@@ -238,3 +240,31 @@ def test_rows_of_a_customer_are_deleted_from_files_of_a_store(store, customers):
     assert content(store, "lake/in")["/month=1/a.parquet"] == before["/month=1/a.parquet"]
     other = parse_location("s3://lake/none/")
     assert erase_remote_rows(other, ids, column="customer_id") is None
+
+
+def test_files_with_one_row_per_customer_are_joined_as_local_ones(store, capsys, tmp_path):
+    plans = pa.table({"customer_id": ["a", "b", "c"], "plan": ["x", "y", "x"]})
+    usage = pa.table({"Customer ID": ["c", "a"], "visits": [3, 4]})
+    for place, options in ((f"{tmp_path}/in", {}), ("lake/joined", {"filesystem": store})):
+        if not options:
+            (tmp_path / "in").mkdir()
+        pq.write_table(plans, f"{place}/plans.parquet", **options)
+        pq.write_table(usage, f"{place}/usage.parquet", **options)
+    texts = {}
+    for name in (
+        "s3://lake/joined",
+        "s3://lake/joined/*.parquet",
+        f"{tmp_path}/in",
+        f"{tmp_path}/in/*.parquet",
+    ):
+        contract = Contract("shop", (Column("customer_id", "string", ("entity",)),))
+        source = CustomerInput(name, None, None, None)
+        rows = source.sheet(source.open(), contract, "predict")
+        assert read_all(rows).sort_by("customer_id").to_pydict() == {
+            "customer_id": ["a", "b", "c"], "plan": ["x", "y", "x"], "visits": [4, None, 3],
+        }  # fmt: skip
+        texts[name] = capsys.readouterr().err
+    assert len(set(texts.values())) == 1
+    assert (
+        "plans.parquet is joined with usage.parquet by 'customer_id'" in texts["s3://lake/joined"]
+    )

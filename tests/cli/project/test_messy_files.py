@@ -265,3 +265,138 @@ def test_an_id_that_repeats_at_other_dates_is_a_panel(tmp_path):
     as_of = next(column for column in drafted.columns if column.role == "as_of")
     assert as_of.settings == {"written": "MM/DD/YYYY"}
     assert "assumed to be MM/DD/YYYY: all would be days of January otherwise" in as_of.review
+
+
+RULERS = {
+    "markdown": (["| " + " | ".join("-" * 9 for _ in range(4)) + " |"], "| ", " |", []),
+    "psql": (["-" * 9 + ("+" + "-" * 11) * 3], "", "", [f"({ROWS} rows)"]),
+}
+
+
+@pytest.mark.parametrize("kind", RULERS)
+def test_a_printed_table_is_read_without_its_lines(tmp_path, kind):
+    ruler, before, after, end = RULERS[kind]
+    rows = [("customer_id", "visits", "fee", "churned"), *zip(IDS, VISITS, FEE, LEFT, strict=True)]
+    lines = [before + " | ".join(f"{cell!s:9}" for cell in row) + after for row in rows]
+    (tmp_path / "file.txt").write_text("\n".join([lines[0], *ruler, *lines[1:], *end]) + "\n")
+    _, numbers = read(tmp_path, tmp_path / "file.txt")
+    np.testing.assert_allclose(numbers["fee"], FEE)
+    assert set(numbers) >= {"visits", "fee"}
+
+
+def test_blanks_around_names_are_no_part_of_them(tmp_path):
+    lines = write(tmp_path, fee=FEE).read_text().splitlines()
+    lines[0] = " customer_id , visits, churn ,fee "
+    (tmp_path / "file.csv").write_text("\n".join(lines) + "\n")
+    assert read_table(tmp_path / "file.csv").column_names == [
+        "customer_id",
+        "visits",
+        "churn",
+        "fee",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["'id','visits','churn'", "'a','1','0'"], "has single quotes around its values"),
+        (['"id,visits,churn"', '"a,1,0"'], "has double quotes around whole lines"),
+        (
+            ["id,visits,churn", "a,1,0", "", "plan,price", "basic,5"],
+            "remove lines that are no rows",
+        ),
+    ],
+)
+def test_other_quotes_and_further_tables_are_refused_with_the_remedy(tmp_path, lines, message):
+    (tmp_path / "file.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(ChurnkitError, match=message):
+        read_table(tmp_path / "file.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.xls", b"id\tchurn\n1\t0\n", "is text, no workbook: rename it to end in .csv"),
+        (
+            "a.xls",
+            b"<table><tr><td>1",
+            "is a web page or XML, no workbook: open it in a spreadsheet",
+        ),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old .xls format: save it as .xlsx"),
+        ("a.zip", b"PK\x03\x04", "unpack it"),
+        ("a.ods", b"PK\x03\x04", "save it as .xlsx"),
+        ("a.sql", b"CREATE TABLE a (b int);", "load it into a database"),
+    ],
+)
+def test_a_file_of_another_format_is_refused_with_the_remedy(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ChurnkitError, match=message):
+        create_project(tmp_path / "project", [tmp_path / name])
+
+
+def test_remarks_below_the_totals_of_a_sheet_are_no_customers(tmp_path):
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+    workbook = openpyxl.Workbook()
+    rows = zip(IDS, map(int, VISITS), map(int, LEFT), strict=True)
+    for row in [("id", "visits", "churn"), *rows, ("Total", 7, 3), (), ("* left in 2025",)]:
+        workbook.active.append(row)
+    workbook.save(tmp_path / "file.xlsx")
+    assert read_table(tmp_path / "file.xlsx").num_rows == ROWS
+    read(tmp_path, tmp_path / "file.xlsx")
+
+
+def test_ids_that_a_workbook_rounds_are_an_open_question(tmp_path):
+    pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+    table = {"customer_id": 2**53 + np.arange(ROWS), "visits": VISITS, "churn": LEFT.astype(int)}
+    pd.DataFrame(table).to_excel(tmp_path / "file.xlsx", index=False)
+    drafted = create_project(tmp_path / "project", [tmp_path / "file.xlsx"])
+    assert any("more than 15 digits, as spreadsheets round them" in q for q in drafted.questions)
+    pd.DataFrame(table).to_csv(tmp_path / "file.csv", index=False)
+    read(tmp_path / "exact", tmp_path / "file.csv")
+
+
+def test_spellings_of_yes_and_no_are_one_answer_each(tmp_path):
+    spelled = np.where(
+        LEFT, np.resize(["Yes", "yes ", "YES", "y"], ROWS), np.resize(["No", "N", "no"], ROWS)
+    )
+    drafted, _ = read(tmp_path, write(tmp_path, churn=spelled))
+    (label,) = (column for column in drafted.columns if column.role == "label")
+    assert set(label.settings["positive"]) == {"Yes", "yes", "YES", "y"}
+
+
+def test_no_in_place_of_a_date_of_churn_means_stayed(tmp_path):
+    dates = np.where(LEFT, "31.12.2024", "No")
+    drafted, _ = read(tmp_path, write(tmp_path, churn=dates))
+    assert "a blank or 'No' means stayed" in " ".join(text for _, text in drafted.reading)
+
+
+def test_folders_of_outcomes_are_one_table(tmp_path):
+    table = pd.DataFrame({"customer_id": IDS, "visits": VISITS})
+    for churned in (0, 1):
+        (tmp_path / "in" / f"churn={churned}").mkdir(parents=True)
+        # With the index that pandas writes.
+        table[churned == LEFT].to_parquet(tmp_path / "in" / f"churn={churned}" / "part.parquet")
+    drafted = create_project(tmp_path / "project", [tmp_path / "in"])
+    assert {c.name for c in drafted.columns if c.role == "feature"} == {"visits"}
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
+    left, numbers = training_rows(recipe, tmp_path / "project")
+    assert (left.sum(), numbers["visits"].sum()) == (LEFT.sum(), VISITS.sum())
+
+
+def test_a_test_table_without_the_outcome_is_no_raw_table(tmp_path):
+    table = pd.read_csv(write(tmp_path))
+    (tmp_path / "in").mkdir()
+    table[:300].to_csv(tmp_path / "in" / "train.csv", index=False)
+    table[300:].drop(columns="churn").to_csv(tmp_path / "in" / "test.csv", index=False)
+    with pytest.raises(
+        ChurnkitError, match=r"test.csv has the columns of train.csv without .* 'churn'"
+    ):
+        create_project(tmp_path / "project", [tmp_path / "in"])
+
+
+def test_dates_in_several_formats_are_named_as_such(tmp_path):
+    forms = np.resize(["%Y-%m-%d", "%d/%m/%Y"], ROWS)
+    days = pd.date_range("2023-01-01", periods=ROWS)
+    since = [day.strftime(form) for day, form in zip(days, forms, strict=True)]
+    drafted, _ = read(tmp_path, write(tmp_path, since=since))
+    assert "'since': holds dates in several formats" in " ".join(t for _, t in drafted.reading)

@@ -8,10 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churnkit.batch.io.raw_snapshots import read_sources
+from churnkit.cli.customer_input import CustomerInput
+from churnkit.contracts import Contract
 from churnkit.core.io.table_sources import open_rows, open_source, read_table
+from churnkit.errors import ChurnkitError
 from churnkit.pipeline import load_recipe
 from churnkit.pipeline.scaffold.project import create_project
 from churnkit.pipeline.training.dataset import read_training_table
+from churnkit.timeline import build
 
 ROWS = 400
 MONTHS = pd.period_range("2024-02", periods=6, freq="M")
@@ -71,12 +76,18 @@ def outcomes(tables, kind):
     [
         lambda month: f"{month.year}_{month.month:02d}",
         lambda month: f"{month.end_time:%Y%m%d}",
+        lambda month: f"{month.end_time:%b-%y}",
     ],
 )
 def test_the_outcome_of_a_row_is_that_of_the_next_export(tmp_path, kind, form):
     tables = exports(kind)
     write(tmp_path / "raw", tables, form)
     draft = create_project(tmp_path / "project", [tmp_path / "raw"])
+    assert_outcomes(tmp_path, draft, tables, kind)
+
+
+def assert_outcomes(tmp_path, draft, tables, kind):
+    """Compare all rows of a draft with the outcomes and states of the tables."""
     assert not draft.questions
     assert any("6 dates, 2024-02-29 to 2024-07-31" in note for note in draft.notes)
     assert not any("refused" in note for note in draft.notes)
@@ -93,6 +104,73 @@ def test_the_outcome_of_a_row_is_that_of_the_next_export(tmp_path, kind, form):
     }
     features = zip(months, rows["customer_id"], rows["customers_visits"], strict=True)
     assert all(visits[month, customer] == value for month, customer, value in features)
+
+
+@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.parametrize("form", ["%b %Y", "%Y-%m", "%B"])
+def test_sheets_of_months_are_exports(tmp_path, form, others):
+    pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+    tables = exports("flag")
+    with pd.ExcelWriter(tmp_path / "customers.xlsx") as writer:
+        for table, month in zip(tables, MONTHS, strict=True):
+            table.to_excel(writer, sheet_name=month.strftime(form), index=False)
+        if others:
+            pd.DataFrame({"plan": ["a", "b"] * 40, "price": 5}).to_excel(
+                writer, sheet_name="Prices", index=False
+            )
+    if form == "%B":
+        # Without a year there are no dates.
+        assert "file_date" not in read_table(f"{tmp_path / 'customers.xlsx'}#J*").column_names
+        return
+    draft = create_project(tmp_path / "project", [tmp_path / "customers.xlsx"])
+    assert_outcomes(tmp_path, draft, tables, "flag")
+
+
+@pytest.mark.parametrize(
+    "place", ["folder", "file", "named", "pattern", "folder of parquet", "workbook"]
+)
+def test_the_next_export_alone_is_scored(tmp_path, place):
+    tables = exports("flag", months=range(7))
+    form = "{0.year}-{0.month:02d}".format
+    write(tmp_path / "raw", tables[:6], form)
+    draft = create_project(tmp_path / "project", [tmp_path / "raw"])
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{draft.recipe}.py")
+    write(tmp_path / "in", tables[6:], form, [MONTHS[-1] + 1])
+    folder, file = tmp_path / "in", tmp_path / "in" / "customers_2024-08.csv"
+    if place == "folder of parquet":
+        tables[6].to_parquet(file.with_suffix(".parquet"))
+        file.unlink()
+    elif place == "workbook":
+        pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+        file = tmp_path / "customers.xlsx"
+        tables[6].to_excel(file, sheet_name="Aug 2024", index=False)
+    customers = {
+        "file": file, "workbook": file, "named": None, "pattern": folder / "customers_*.csv"
+    }.get(place, folder)  # fmt: skip
+    named = [f"customers={file}"] if place == "named" else None
+    source = CustomerInput(None if customers is None else str(customers), None, named, "2024-09-01")
+    assert recipe.timeline is not None
+    data = read_sources(recipe.timeline, source.name_table(source.open(), recipe.timeline))
+    rows = build(recipe.timeline.at("2024-09-01"), data).to_pandas()
+    expected = tables[6][tables[6]["churned"] == 0].set_index("customer_id")["visits"]
+    read = rows.set_index("customer_id")["customers_visits"]
+    assert read.astype(int).to_dict() == expected.to_dict()
+
+
+def test_an_export_without_a_date_in_its_name_is_refused(tmp_path):
+    write(tmp_path / "raw", exports("flag"), str)
+    draft = create_project(tmp_path / "project", [tmp_path / "raw"])
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{draft.recipe}.py")
+    exports("flag")[0].to_csv(tmp_path / "customers.csv", index=False)
+    assert recipe.timeline is not None
+    with pytest.raises(
+        ChurnkitError, match=r"customers.csv has none: rename it .* customers_2024-08"
+    ):
+        read_sources(recipe.timeline, {"customers": tmp_path / "customers.csv"})
+    # Without --as-of, the date is named.
+    later = CustomerInput("in/customers_2024-08.csv", None, None, None)
+    with pytest.raises(ChurnkitError, match="add --as-of 2024-09-01, the day after the date"):
+        later.check_columns(Contract.from_schema(recipe.schema), recipe.timeline, ["customer_id"])
 
 
 @pytest.mark.parametrize("kind", ["flag", "status"])

@@ -15,6 +15,7 @@ __all__ = [
     "READABLE",
     "Kind",
     "check_signature",
+    "describe_unreadable",
     "detect_kind",
     "kind_of",
     "split_compression",
@@ -78,7 +79,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"BZh", ".bz2"),
     (0, b"\xfd7zXZ\x00", ".xz"),
     (0, b"PK", "zip"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "ole"),
+    (0, b"\xd0\xcf\x11\xe0", "ole"),
     (0, b"%PDF", "a PDF document"),
     (0, b"ORC", "an ORC file"),
     (0, b"Obj\x01", "an Avro file"),
@@ -90,6 +91,15 @@ _SUFFIXES = {
     "excel": ".xlsx",
     "sqlite": ".sqlite",
     "duckdb": ".duckdb",
+}
+_MARKUP = {b"<html", b"<?xml", b"<tabl", b"<meta", b"<body"}
+# What to do with files of other formats.
+_REMEDIES = {
+    ".zip": "unpack it",
+    ".ods": "save it as .xlsx",
+    ".numbers": "export it as .xlsx",
+    ".sql": "load it into a database, and name the database, or export its tables as CSV",
+    ".pdf": "export the table as CSV from the program that printed it",
 }
 _PROTECTED = "EncryptedPackage".encode("utf-16-le")
 _MAX_OLE_BYTES = 64 << 20
@@ -148,7 +158,7 @@ def detect_kind(head: bytes) -> str:
         if head[offset : offset + len(signature)] == signature:
             return kind
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text[:9].lower() == b"<!doctype" or text[:5].lower() in {b"<html", b"<?xml"}:
+    if text[:9].lower() == b"<!doctype" or text[:5].lower() in _MARKUP:
         return "a web page or XML"
     if text[:1] == b"[" and text[1:].lstrip()[:1] in {b"{", b"]"}:
         return "json"
@@ -195,6 +205,23 @@ def check_signature(path: Path, kind: Kind, *, name: str = "") -> Kind:
     if content in {kind, ""}:
         return kind
     raise ChurnkitError(f"{label} {_mismatch(path, kind, content)}")
+
+
+def describe_unreadable(path: Path) -> str:
+    """Describe why a file whose suffix is not that of a table cannot be read, with the remedy."""
+    suffix = path.suffix.lower()
+    if suffix != ".xls":
+        remedy = _REMEDIES.get(suffix, "export it in one of these formats")
+        return f"is no table: a table is a {READABLE} file; {remedy}"
+    with path.open("rb") as stream:
+        content = detect_kind(stream.read(4096))
+    if content == "csv":
+        return "is text, no workbook: rename it to end in .csv"
+    if content == "zip" and _is_workbook(path):
+        return "is a workbook of the new format: rename it to end in .xlsx"
+    if content in {"ole", ""}:
+        return OLD_WORKBOOK
+    return f"is {content}, no workbook: open it in a spreadsheet program, and save it as .xlsx"
 
 
 def _mismatch(path: Path, kind: Kind, content: str) -> str:
