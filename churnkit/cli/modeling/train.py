@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from churnkit.cli.options import AsJson, RecipeName, find_recipe
 from churnkit.cli.output import print_next, print_result, print_status
+from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,7 +48,7 @@ def train(
     loaded = load_recipe(find_recipe(recipe))
     if seed is not None:
         loaded = replace(loaded, seed=seed)
-    loaded, tables = _keep_files(loaded)
+    loaded, tables, locations = _keep_files(loaded)
     result = train_recipe(loaded, replace_champion=replace_champion, progress=print_status)
     evaluation = result.evaluation
     baseline = evaluation.baseline or {}
@@ -61,7 +63,7 @@ def train(
         as_json=as_json,
     )
     _print_verdict(result)
-    score = f"churnkit score {_describe_customers(loaded, tables)} -o scores.csv --model"
+    score = f"churnkit score {_describe_customers(loaded, tables, locations)} -o scores.csv --model"
     if not result.promoted and not result.unchanged:
         _print_refusal(result, score)
         raise typer.Exit(1)
@@ -78,33 +80,66 @@ def _print_refusal(result: TrainingResult, score: str) -> None:
     print_next(f"{score} models:/{result.name}/{result.version}", promote)
 
 
-def _keep_files(recipe: Recipe) -> tuple[Recipe, dict[str, Any]]:
-    """Return the recipe, and the files of its raw tables, which are filled in once it is trained."""
-    read_tables, files = recipe.data, dict[str, Any]()
+def _keep_files(recipe: Recipe) -> tuple[Recipe, dict[str, Any], dict[str, Path]]:
+    """Return the recipe, and the files and locations of its raw tables, filled in once it is trained."""
+    from churnkit.core.io.raw_tables import recorded_locations
+
+    read_tables, files, locations = recipe.data, dict[str, Any](), dict[str, Path]()
     if recipe.timeline is None or not callable(read_tables):
-        return recipe, files
+        return recipe, files, locations
 
     def data() -> Any:
-        tables = read_tables()
+        with recorded_locations() as recorded:
+            tables = read_tables()
         if isinstance(tables, Mapping):
             # Tables in memory are not held during training.
             files.update({n: table for n, table in tables.items() if isinstance(table, str | Path)})
+            locations.update({name: Path(file) for name, file in files.items()})
+            pairs = ((n, path) for n, table in tables.items() for t, path in recorded if t is table)
+            locations.update(pairs)
         return tables
 
-    return replace(recipe, data=data), files
+    return replace(recipe, data=data), files, locations
 
 
-def _describe_customers(recipe: Recipe, tables: Mapping[str, Any]) -> str:
+def _describe_customers(
+    recipe: Recipe, tables: Mapping[str, Any], locations: Mapping[str, Path]
+) -> str:
     """Describe the rows to score as arguments: for a timeline, at a date whose data are known."""
-    from churnkit.core.io.formats.file_names import FILE_DATE
-
     timeline = recipe.timeline
     if timeline is None:
         return "CUSTOMERS.csv"
     known = _next_day(timeline, tables) or _last_known(timeline)
-    is_single = len({source for table in timeline.tables for source in table.sources}) == 1
-    is_dated = any(table.happened == FILE_DATE for table in timeline.tables)
-    return f"{'FILE' if is_single and not is_dated else 'FOLDER'} --as-of {known:%Y-%m-%d}"
+    names = sorted({source for table in timeline.tables for source in table.sources})
+    where = "FOLDER"
+    if set(names) <= set(locations):
+        where = _describe_tables({name: locations[name] for name in names})
+    return f"{where} --as-of {known:%Y-%m-%d}"
+
+
+def _describe_tables(locations: Mapping[str, Path]) -> str:
+    """Name raw tables as arguments: their file, their folder, or each."""
+    from churnkit.core.io.locations import parse_location, relative_location
+    from churnkit.core.io.raw_tables import find_tables
+
+    def resolve(path: Path) -> str:
+        return relative_location(path, Path.cwd())
+
+    parts = [parse_location(path) for path in locations.values()]
+    if len(parts) == 1 and parts[0].is_local and parts[0].path.is_file():
+        # Sheets of a pattern are found by their columns.
+        path = parts[0].path if "*" in (parts[0].part or "") else next(iter(locations.values()))
+        return quote(resolve(path))
+    holders = {p.path if p.part is not None else p.path.parent for p in parts if p.is_local}
+    if len(holders) == 1:
+        (holder,) = holders
+        try:
+            found = {name: resolve(path) for name, path in find_tables(holder).items()}
+        except ChurnkitError:  # such as two files of one name
+            found = {}
+        if all(found.get(name) == resolve(path) for name, path in locations.items()):
+            return quote(resolve(holder))
+    return " ".join(f"--table {quote(f'{n}={resolve(path)}')}" for n, path in locations.items())
 
 
 def _next_day(timeline: Timeline, tables: Mapping[str, Any]) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from churnkit.cli.modeling.train import _describe_customers, _keep_files
+from churnkit.core.io.raw_tables import raw_table
 from churnkit.pipeline import Recipe
 from churnkit.timeline import ActiveWithin, Count, InactivityChurn, Snapshots, Table, Timeline
 
@@ -32,17 +33,40 @@ def recipe_of(happened: str, data: Any) -> Recipe:
         ("1998-07-04", "1998-07-05"),
     ],
 )
-@pytest.mark.parametrize(("happened", "name"), [("at", "FILE"), ("file_date", "FOLDER")])
-def test_the_date_is_the_midnight_after_the_last_row(tmp_path, happened, name, last, midnight):
-    file = tmp_path / "orders.csv"
-    file.write_text(f"customer_id,{happened}\nc1,1997-01-01\nc2,{last}\n", encoding="utf-8")
-    recipe, tables = _keep_files(recipe_of(happened, lambda: {"orders": file}))
+def test_the_date_is_the_midnight_after_the_last_row(tmp_path, monkeypatch, last, midnight):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "my orders.csv"
+    file.write_text(f"customer_id,at\nc1,1997-01-01\nc2,{last}\n", encoding="utf-8")
+    recipe, tables, locations = _keep_files(recipe_of("at", lambda: {"orders": file}))
     recipe.data()  # type: ignore[operator]
-    assert _describe_customers(recipe, tables) == f"{name} --as-of {midnight}"
+    described = _describe_customers(recipe, tables, locations)
+    assert described == f"'my orders.csv' --as-of {midnight}"
 
 
 def test_tables_in_memory_are_not_kept_and_the_last_label_gives_the_date():
-    recipe, tables = _keep_files(recipe_of("at", lambda: {"orders": [{"customer_id": "c"}]}))
+    kept = _keep_files(recipe_of("at", lambda: {"orders": [{"customer_id": "c"}]}))
+    recipe, tables, locations = kept
     recipe.data()  # type: ignore[operator]
-    assert tables == {}
-    assert _describe_customers(recipe, tables) == "FILE --as-of 1998-06-30"
+    assert (tables, locations) == ({}, {})
+    assert _describe_customers(recipe, tables, locations) == "FOLDER --as-of 1998-06-30"
+
+
+def test_the_command_names_the_folder_or_the_files_of_raw_tables(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "raw").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    rows = "customer_id,at\nc1,1998-03-31\n"
+    for month in ("Jan-98", "Feb-98"):
+        (tmp_path / "raw" / f"orders {month}.csv").write_text(rows, encoding="utf-8")
+    (tmp_path / "raw" / "log.csv").write_text(rows.replace(",", ";"), encoding="utf-8")
+    for name, where in (
+        ("orders [A-Za-z]*-[0-9]*.csv", "../raw"),
+        ("log.csv", "../raw/log.csv"),
+        ("../raw/orders Jan*.csv", "--table 'orders=../raw/orders Jan*.csv'"),
+    ):
+        path = tmp_path / "raw" / name
+        recipe, tables, locations = _keep_files(
+            recipe_of("at", lambda path=path: {"orders": raw_table(path)})
+        )
+        recipe.data()  # type: ignore[operator]
+        assert _describe_customers(recipe, tables, locations).startswith(f"{where} --as-of ")
