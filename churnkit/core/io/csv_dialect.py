@@ -81,6 +81,8 @@ class Dialect:
     described_lines
         Number of lines from the header to the end of a row that describes the columns and is not
         read; 0 if there is none.
+    has_blanks
+        True if blanks are around names in the header.
     """
 
     encoding: str
@@ -97,6 +99,7 @@ class Dialect:
     is_stated: bool = False
     has_header: bool = True
     described_lines: int = 0
+    has_blanks: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -105,6 +108,7 @@ class Dialect:
             (self.encoding, self.delimiter, self.skip_lines) == ("utf8", ",", 0)
             and self.fields == self.columns
             and self.has_header
+            and not self.has_blanks
             and not self.described_lines
             and not self.footer_rows
             and not self.footer_lines
@@ -207,6 +211,7 @@ def detect_dialect(
     header = layout.rows[layout.header]
     if not has_header:
         header = [f"column {position + 1}" for position in range(layout.width)]
+    has_blanks = any(name != name.strip() for name in header)
     header = [name.strip() for name in header]
     header += [""] * _blank_fields_after(header, layout.rows[layout.header + 1 :])
     fields = _name_fields(header)
@@ -222,6 +227,7 @@ def detect_dialect(
         has_rows=len(layout.rows) > layout.header + 1,
         has_header=has_header,
         described_lines=layout.described_lines() if has_header else 0,
+        has_blanks=has_blanks,
     )
     return _describe(_with_footer(dialect, scan.tail), layout)
 

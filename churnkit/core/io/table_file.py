@@ -274,7 +274,8 @@ def open_table(path: str | Path, *, label: str = "") -> TableFile:
         elif suffix in CSV_SUFFIXES:
             dialect = detect_dialect(file)
             columns = dialect.columns
-            _refuse_quotes(label or str(file), columns)
+            if not dialect.is_stated:
+                _refuse_quotes(label or str(file), columns)
         else:
             raise ChurnkitError(f"{file}: a table is a .csv, .tsv or .parquet file")
     except (pa.ArrowException, OSError, UnicodeError, EOFError, zlib.error, csv.Error) as error:
@@ -347,12 +348,18 @@ def refuse_duplicates(table: str, columns: Sequence[str]) -> None:
 
 
 def _refuse_quotes(name: str, columns: Sequence[str]) -> None:
-    """Refuse single quotes, which would be part of names and values, and lines in double quotes."""
+    """Refuse single quotes, which would be part of values, and lines that are read as one column."""
     if len(columns) > 1 and all(re.fullmatch("'.*'", column) for column in columns):
         raise ChurnkitError(
             f"{name} has single quotes around its values: export it with double quotes"
         )
-    if len(columns) == 1 and re.search(r"([,;|\t]).*\1", columns[0]):
+    sign = re.search(r"([,;|\t~^:!#&*]).*\1", columns[0]) if len(columns) == 1 else None
+    if sign is not None and sign[1] not in ",;|\t":
+        raise ChurnkitError(
+            f"{name} has one column: if '{sign[1]}' separates its fields, state it before the command, as in "
+            f"churnkit --csv-delimiter '{sign[1]}' init"
+        )
+    if sign is not None:
         raise ChurnkitError(
             f"{name} has double quotes around whole lines, which are one column so: export it with quotes "
             "around values, or without"

@@ -57,7 +57,9 @@ _QUARTER = re.compile(
     r"Q[1-4][-/ ']{0,2}(?:[0-9]{4}|[0-9]{2})|[0-9]{4}[-/ ]?Q[1-4]|[0-9]{4}-?W[0-9]{2}",
     re.IGNORECASE,
 )
-SEVERAL_FORMATS = "holds dates in several formats: write all of them as YYYY-MM-DD"
+SEVERAL_FORMATS = (
+    "holds dates in several formats, or next to other texts: write all of them as YYYY-MM-DD"
+)
 MIXED_DAYS = "mixes dates and days since 1900, which spreadsheets count: format its cells as dates (YYYY-MM-DD)"
 # More texts next to numbers are parts of codes.
 _MAX_BESIDE = 4

@@ -209,8 +209,8 @@ def _drafted_tables(
 
 def _refuse_parts(tables: Mapping[str, Path]) -> None:
     """Refuse a table next to a table of the same columns without the outcome, such as train and test."""
-    files = {path: set(open_rows(open_source(path)).columns) for path in tables.values()
-             if not is_old_workbook(path)}  # fmt: skip
+    paths = [path for path in tables.values() if path.is_file() and not is_old_workbook(path)]
+    files = {path: set(open_rows(open_source(path)).columns) for path in paths}
     for (labeled, columns), (other, fewer) in permutations(files.items(), 2):
         outcome = columns - fewer
         if fewer < columns and len(outcome) == 1 and is_label(*outcome) == _CERTAIN:

@@ -90,9 +90,11 @@ def microseconds(number: str, written: str) -> str | None:
 
 def format_remedy(written: str) -> str:
     """Return the remedy for texts that do not have the declared format."""
-    kind = "numbers" if written in _SEPARATORS else "times"
+    is_number = written in _SEPARATORS
+    kind = "numbers" if is_number else "times"
+    zones = "" if is_number else "; of names of zones, UTC and GMT are read"
     return (
-        f"has {{count}} texts that are not {kind} as {written} ({{rows}} rows): correct them, or "
+        f"has {{count}} texts that are not {kind} as {written} ({{rows}} rows{zones}): correct them, or "
         "declare another format in Table(..., written={{...}})"
     )
 

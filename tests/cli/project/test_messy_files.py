@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churnkit.core.io.raw_tables import raw_table
 from churnkit.core.io.table_sources import read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.recipe import load_recipe
@@ -288,6 +289,7 @@ def test_blanks_around_names_are_no_part_of_them(tmp_path):
     lines = write(tmp_path, fee=FEE).read_text().splitlines()
     lines[0] = " customer_id , visits, churn ,fee "
     (tmp_path / "file.csv").write_text("\n".join(lines) + "\n")
+    assert raw_table(tmp_path / "file.csv").column_names[2:] == ["churn", "fee"]
     assert read_table(tmp_path / "file.csv").column_names == [
         "customer_id",
         "visits",
@@ -305,6 +307,7 @@ def test_blanks_around_names_are_no_part_of_them(tmp_path):
             ["id,visits,churn", "a,1,0", "", "plan,price", "basic,5"],
             "remove lines that are no rows",
         ),
+        (["id~visits~churn", "a~1~0"], "churnkit --csv-delimiter '~' init"),
     ],
 )
 def test_other_quotes_and_further_tables_are_refused_with_the_remedy(tmp_path, lines, message):
