@@ -250,6 +250,17 @@ def test_tables_without_times_are_joined(tmp_path):
     np.testing.assert_array_equal(labels(tmp_path, drafted), LEFT)
 
 
+@pytest.mark.parametrize("column", ["Customer Name", "Id"])
+def test_a_log_without_the_name_of_an_id_of_customers(column, tmp_path):
+    at = pd.Timestamp("2023-01-01") + pd.to_timedelta(RANDOM.integers(0, 900, 3_000), unit="D")
+    names = np.array([f"Ann {number:03d}" for number in range(200)])
+    orders = {column: RANDOM.choice(names, 3_000), "Order Date": at, "Row number": range(1, 3_001)}
+    drafted = draft(tmp_path, orders)
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
+    assert recipe.timeline is not None
+    assert recipe.timeline.tables[0].entity == column
+
+
 def test_tables_with_other_names_of_the_id_are_to_be_joined(tmp_path):
     states = {"user_id": table()["customer_id"], "is_active": np.where(LEFT, 0, 1)}
     folder = write_tables(tmp_path / "in", customers=table(), states=states)

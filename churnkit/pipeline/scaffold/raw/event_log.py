@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean
 from churnkit.core.io.table_sources import open_rows, open_source, read_all
+from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.keys.label_column import MAX_VALUES
@@ -33,8 +34,9 @@ _MIN_RETURNING = 0.02
 def find_log_entity(path: Path, entity: str | None) -> str | None:
     """Return the customer of an event log: customers with rows at several times, and no label.
 
-    None for other files; empty if raw tables find the customer by its name. In a file without a
-    header the customer is the first column of repeated values that are no times.
+    None for other files; empty if raw tables find the customer by its name. In a file without such an
+    id it may be `id`, or the customer's name. In a file without a header the customer is the first column of
+    repeated values that are no times.
     """
     file = open_rows(open_source(path))
     table = read_all(file)
@@ -44,12 +46,31 @@ def find_log_entity(path: Path, entity: str | None) -> str | None:
     customers = [entity] if entity else [name for name in profiles if is_customer_name(name)]
     if any(name in profiles and _is_log(table, profiles, name) for name in customers):
         return ""
+    # Without the name of a customer's id, a repeated id or the customers' names tell them apart.
+    names = [] if customers else [name for name in profiles if _names_customer(name)]
+    for name in names:
+        if _is_log(table, profiles, name):
+            return str(name)
     if file.dialect is None or file.dialect.has_header or entity:
         return None
     first = next((c for c in profiles.values() if not detect_dates(c)), None)
     if first is None or first.distinct < _MIN_CUSTOMERS:
         return None
     return first.name if _is_log(table, profiles, first.name) else None
+
+
+def _names_customer(column: str) -> bool:
+    """Return True for a column of the customers' names, or of ids of an unnamed kind.
+
+    Examples
+    --------
+    >>> [_names_customer(column) for column in ("Customer Name", "Id", "Product Name")]
+    [True, True, False]
+    """
+    words = name_rules.split_words(column)
+    owner = [word for word in words if word != "name"]
+    is_name = owner != words and is_customer_name("_".join([*owner, "id"])) == 2
+    return is_name or words == ["id"]
 
 
 def _is_outcome(profile: ColumnProfile) -> bool:

@@ -125,7 +125,7 @@ def find_customers(
         for table, columns in profiles.items()
         for profile in columns.values()
         if profile.name not in times[table]
-        for key in _key_columns(table, profile)
+        for key in _key_columns(table, profile, is_given=profile.name == entity)
     ]
     links = _Links(keys)
     if entity is not None and not any(entity in columns for columns in profiles.values()):
@@ -169,12 +169,13 @@ def find_customers(
     )
 
 
-def _key_columns(table: str, profile: ColumnProfile) -> list[KeyColumn]:
+def _key_columns(table: str, profile: ColumnProfile, *, is_given: bool) -> list[KeyColumn]:
     """Return the column if its values can be keys."""
     named = name_rules.is_id(profile.name) or is_customer_name(profile.name)
     if profile.kind not in {"text", "number"} or profile.distinct < (1 if named else 10):
         return []
-    if name_rules.is_label(profile.name) > 1 or name_rules.is_personal(profile.name):
+    is_other = name_rules.is_label(profile.name) > 1 or name_rules.is_personal(profile.name)
+    if is_other and not is_given:
         return []
     values = set()
     for text in profile.texts:
