@@ -261,6 +261,26 @@ def test_a_log_without_the_name_of_an_id_of_customers(column, tmp_path):
     assert recipe.timeline.tables[0].entity == column
 
 
+def test_repeated_rows_of_a_table_with_ids_do_not_hide_its_keys(tmp_path):
+    ids = table()["customer_id"]
+    began = pd.Timestamp("2024-01-01") + pd.to_timedelta(DAYS, unit="D")
+    subscriptions = pd.DataFrame(
+        {
+            "subscription_id": [f"S{number}" for number in range(ROWS)],
+            "customer_id": ids,
+            "start_date": began,
+            "end_date": pd.Series(began + pd.Timedelta(days=90)).where(LEFT),
+        }
+    )
+    subscriptions = pd.concat([subscriptions, subscriptions.iloc[:3]])
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 400, 3_000), unit="D")
+    tickets = {"subscription_id": RANDOM.choice(subscriptions["subscription_id"], 3_000), "at": at}
+    folder = write_tables(tmp_path / "in", subscriptions=subscriptions, tickets=tickets)
+    drafted = create_project(tmp_path / "project", [folder])
+    assert any("3 rows of 'subscriptions' repeat another" in note for note in drafted.notes)
+    assert any(column.name.startswith("tickets") for column in drafted.columns)
+
+
 def test_tables_with_other_names_of_the_id_are_to_be_joined(tmp_path):
     states = {"user_id": table()["customer_id"], "is_active": np.where(LEFT, 0, 1)}
     folder = write_tables(tmp_path / "in", customers=table(), states=states)

@@ -96,3 +96,19 @@ def test_a_date_of_some_customers_that_is_not_read_is_to_be_reviewed(tmp_path, f
 )
 def test_other_dates_of_customers_are_no_possible_ends(tmp_path, name, ends):
     assert not any("is not read" in note for note in read_members(tmp_path, name, ends).notes)
+
+
+def test_rows_without_a_time_do_not_take_that_of_their_customer(tmp_path):
+    ids = [f"m{number}" for number in range(COUNT)]
+    joined = [str(BEGIN + dt.timedelta(days=number)) for number in range(COUNT)]
+    visits = [str(BEGIN + dt.timedelta(days=number)) for number in range(5 * COUNT)]
+    tables = {
+        "members": {"member_id": ids, "joined_on": joined},
+        "usage": {"member_id": 3 * ids, "module": [n // COUNT for n in range(3 * COUNT)]},
+        "visits": {"member_id": 5 * ids, "at": visits},
+    }
+    for name, columns in tables.items():
+        pcsv.write_csv(pa.table(columns), tmp_path / f"{name}.csv")
+    raw = read_raw_tables({name: tmp_path / f"{name}.csv" for name in tables}, entity=None)
+    assert {table.name for table in raw.tables} == {"members", "visits"}
+    assert "table 'usage' is left out: it has several rows per customer and no times" in raw.notes

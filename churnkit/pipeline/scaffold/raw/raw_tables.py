@@ -16,11 +16,11 @@ from churnkit.pipeline.scaffold.raw.column_format import (
 )
 from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
 from churnkit.pipeline.scaffold.raw.row_times import (
+    choose_times,
     describe_possible_ends,
     ends_customer,
     filled_at_times,
     find_series,
-    time_columns,
 )
 from churnkit.pipeline.scaffold.raw.table_keys import (
     CustomerKeys,
@@ -54,10 +54,13 @@ _MUTABLE = {"status", "stage"}
 # Placeholders for columns that a draft asks for.
 _MISSING_TIME, _MISSING_CUSTOMER = "date", "customer_id"
 _JOIN = (
-    "all tables have one row per customer: move the files to a folder of their own, with the customer's "
-    "id under one name in each, and run churnkit init on the folder; or, for a timeline, "
+    "all tables have one row per customer: run churnkit init on one of them (FILE#TABLE names a table or "
+    "sheet), or on a folder with a file for each, with the customer's id under one name in each; or, for "
+    "a timeline, "
 )
 _MIN_CODES = 10
+# Share of distinct values of the ids of a table's own rows, of which a few are repeated.
+_MIN_OWN_IDS = 0.9
 _MAX_CATEGORIES = 12
 _MAX_COLUMNS, _MAX_STATES = 6, 60
 
@@ -93,12 +96,11 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
             if form.open:
                 read[name] = without_values(read[name], column, set(form.open))
                 profiles[name][column] = profile_column(column, read[name][column])
-    for name in [name for name, forms in times.items() if not forms]:
-        read[name] = without_repeats(read[name])
-        profiles[name] = {c: profile_column(c, read[name][c]) for c in profiles[name]}
+    for name, columns in profiles.items():
+        read[name], profiles[name] = _without_repeats(read[name], columns, dated=bool(times[name]))
     keys, question = _find_customers(profiles, times, entity)
     notes = [] if entity else [_describe_customer(keys)]
-    notes += (*keys.links, *keys.notes, *describe_repeats(read_with_markers, read))
+    notes += (*keys.links, *keys.notes, *describe_repeats(read_with_markers, read, times))
     as_text = _has_mixed_ids(keys, profiles)
     table_names = name_rules.make_table_names(profiles)
     raw: dict[str, RawTable] = {}
@@ -136,6 +138,25 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
     sources = {source for table in usable for source in table.declaration().sources}
     paths = {name: path for name, path in tables.items() if name in sources}
     return RawTables(tuple(usable), paths, keys, tuple(notes), question)
+
+
+def _without_repeats(
+    table: pa.Table, columns: dict[str, ColumnProfile], *, dated: bool
+) -> tuple[pa.Table, dict[str, ColumnProfile]]:
+    """Drop rows that repeat another in all columns; with times only if an id is then unique.
+
+    Rows of a log may be equal; those of a table with an id of its own are errors.
+    """
+    ids = [name for name in columns if name_rules.is_id(name)]
+    if dated and not any(
+        _MIN_OWN_IDS * columns[c].filled <= columns[c].distinct < columns[c].filled for c in ids
+    ):
+        return table, columns
+    distinct = without_repeats(table)
+    profiles = {name: profile_column(name, distinct[name]) for name in columns}
+    if dated and not any(_is_unique(profiles[name]) for name in ids):
+        return table, columns
+    return distinct, profiles
 
 
 def are_joinable(raw: RawTables) -> bool:
@@ -217,7 +238,7 @@ def _raw_table(
     table: pa.Table,
 ) -> tuple[RawTable, list[str]]:
     """Infer the structure of one table, with notes."""
-    happened, available, ended = time_columns(columns, list(times))
+    happened, available, ended, late = choose_times(table, columns, times)
     series = find_series(table, keys.columns[name], columns, list(times))
     if series is not None:
         happened, available, ended = series, None, None
@@ -250,7 +271,8 @@ def _raw_table(
     used = numbers | own_times
     is_unique = _is_unique(columns.get(entity)) and not lookups
     unread = [c for c in times if c not in own_times and columns[c].missing and is_unique]
-    notes = [f"column '{c}' of '{name}' is left out: it {why}" for c, why in refused.items()]
+    notes = [f"table '{name}': {note}" for note in late]
+    notes += [f"column '{c}' of '{name}' is left out: it {why}" for c, why in refused.items()]
     notes += [text for c, form in used.items() for text in _describe_format(name, c, form)]
     notes += describe_possible_ends(name, table, times, happened, unread)
     missing = {text for form in used.values() for text in form.missing if "'" not in text}
@@ -316,6 +338,9 @@ def _with_time_of_parent(
     for lookup in (*table.lookups, *keys.parents.get(table.source, ())):
         parent = others.get(lookup.source)
         if parent is None or parent.happened is None or parent.happened in table.profiles:
+            continue
+        if parent.is_unique and lookup.to == parent.entity:
+            # The time of a customer, such as of the sign-up, is not that of the customer's rows.
             continue
         if parent.lookups and not set(parent.lookups) <= set(table.lookups):
             continue

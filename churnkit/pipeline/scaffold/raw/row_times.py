@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.raw.column_format import ColumnFormat
 
 __all__ = [
+    "choose_times",
     "describe_possible_ends",
     "ends_customer",
     "filled_at_times",
@@ -83,6 +84,30 @@ def time_columns(
         return (ended or available), None, None
     happened = min(starts, key=lambda time: (columns[time].missing, times.index(time)))
     return happened, available, ended
+
+
+def choose_times(
+    table: pa.Table, columns: Mapping[str, ColumnProfile], times: Mapping[str, ColumnFormat]
+) -> tuple[str | None, str | None, str | None, list[str]]:
+    """Choose the times as `time_columns` does, without those at which rows were written after their end.
+
+    Such a time, as of an export, is no start of a row. The last result is a note on each.
+    """
+    names, notes = list(times), list[str]()
+    while True:
+        happened, available, ended = time_columns(columns, names)
+        if not happened or not ended:
+            return happened, available, ended, notes
+        begin, end = (column_days(table[c], times[c].written) for c in (happened, ended))
+        known = ~np.isnan(begin) & ~np.isnan(end)
+        late = int((end[known] < begin[known]).sum())
+        if 2 * late <= known.sum():
+            return happened, available, ended, notes
+        names.remove(happened)
+        notes.append(
+            f"column '{happened}' is not the start of rows: '{ended}' is earlier in {late:,} of "
+            f"{known.sum():,} rows that have both"
+        )
 
 
 def ends_customer(name: str) -> bool:

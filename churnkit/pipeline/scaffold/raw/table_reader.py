@@ -102,12 +102,18 @@ def without_repeats(table: pa.Table) -> pa.Table:
 
 
 def describe_repeats(
-    before: Mapping[str, tuple[pa.Table, tuple[str, ...]]], after: Mapping[str, pa.Table]
+    before: Mapping[str, tuple[pa.Table, tuple[str, ...]]],
+    after: Mapping[str, pa.Table],
+    times: Mapping[str, Collection[str]],
 ) -> list[str]:
-    """List the tables from which repeated rows were dropped, with their number."""
-    dropped = {name: rows.num_rows - after[name].num_rows for name, (rows, _) in before.items()}
+    """List the tables in which rows are repeated, with their number.
+
+    In tables with times the features count them, as rows of a log may be equal.
+    """
+    repeated = {name: rows.num_rows - after[name].num_rows for name, (rows, _) in before.items()}
     return [
-        f"{count:,} rows of '{name}' repeat another in all columns: each is counted once"
-        for name, count in dropped.items()
+        f"{count:,} rows of '{name}' repeat another in all columns: "
+        + ("delete them, features count them" if times[name] else "each is counted once")
+        for name, count in repeated.items()
         if count
     ]
