@@ -39,6 +39,7 @@ from churnkit.pipeline.scaffold.project_files import (
     describe_omissions,
     write_files,
 )
+from churnkit.pipeline.scaffold.raw.churn_rules import is_split_table
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.raw_tables import are_joinable, read_raw_tables
 from churnkit.pipeline.scaffold.raw.summary import describe_lines, describe_snapshots
@@ -52,6 +53,7 @@ from churnkit.pipeline.scaffold.templates import (
 from churnkit.pipeline.training.dataset import read_training_table
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.raw.raw_table import RawTables
     from churnkit.pipeline.scaffold.raw.timeline_draft import TimelineDraft
     from churnkit.pipeline.training.dataset import TrainingData
+
+    _Checked = tuple[TimelineDraft, "_CheckedTimeline"]
 
 __all__ = ["CreatedProject", "create_project"]
 
@@ -121,7 +125,7 @@ def create_project(
         tables = _drafted_tables(tables, sources, {label, entity}, progress)
         if len(tables) == 1:
             sources, tables = list(tables.values()), None
-    joined = None if tables is None else _joined_folder(tables, sources, entity)
+    joined = None if tables is None else _joined_folder(tables, sources, entity, label, positive)
     if joined is not None:
         (folder_of_files, entity), tables = joined, None
         sources = [folder_of_files]
@@ -166,7 +170,11 @@ def create_project(
 
 
 def _joined_folder(
-    tables: Mapping[str, Path], sources: Sequence[Path], entity: str | None
+    tables: Mapping[str, Path],
+    sources: Sequence[Path],
+    entity: str | None,
+    label: str | None,
+    positive: Sequence[str],
 ) -> tuple[Path, str] | None:
     """Return the folder of files with one row per customer, and the id that joins them, if there is one."""
     folder = sources[0] if len(sources) == 1 else sources[0].parent
@@ -174,7 +182,10 @@ def _joined_folder(
     if not folder.is_dir() or sorted(files) != list_files(folder) or len(files) < 2:
         return None
     keys = find_join_keys([open_rows(open_source(path)) for path in sorted(files)], entity)
-    if not keys or not are_joinable(read_raw_tables(tables, entity=entity)):
+    if not keys:
+        return None
+    raw = read_raw_tables(tables, entity=entity)
+    if not are_joinable(raw) and not is_split_table(raw, label=label, positive=positive):
         return None
     return folder, choose_join_key(keys)
 
@@ -345,7 +356,7 @@ def _create_with_timeline(
     module = name_rules.make_module_name(name or folder.resolve().name)
     progress("checking the files")
 
-    def check(**limits: Any) -> tuple[TimelineDraft, _CheckedTimeline]:
+    def check(**limits: Any) -> _Checked:
         drafted = draft_timeline(raw, label=label, positive=positive, **limits)
         return drafted, _check_timeline(raw, drafted, folder, module)
 
@@ -365,21 +376,27 @@ def _create_with_timeline(
 
 
 def _find_trainable(
-    draft: TimelineDraft,
-    first: _CheckedTimeline,
-    check: Callable[..., tuple[TimelineDraft, _CheckedTimeline]],
+    draft: TimelineDraft, first: _CheckedTimeline, check: Callable[..., _Checked]
 ) -> _CheckedTimeline:
-    """Try shorter horizons, and earlier ends of the data, for a draft that training would refuse."""
-    shorter = draft
-    while (below := shorter.shorter_than) is not None:
-        try:
-            shorter, checked = check(below=below)
-        except ChurnkitError:  # such as nobody who churns within so few days
-            break
-        if not checked.problem:
-            reason = f"a longer horizon leaves too few customers for training: {first.problem}"
-            return replace(checked, notes=(*checked.notes, reason))
-    for end in draft.ends[-2 : -_MAX_EARLIER_ENDS - 2 : -1]:
+    """Try ends of the data, shorter horizons and other labels for a draft that training would refuse.
+
+    Ends in the last quarter come first: rows after them are mostly planned ones.
+    """
+    ends = draft.ends[-2 : -_MAX_EARLIER_ENDS - 2 : -1]
+    late = [end for end in ends if 4 * (draft.ends[-1] - end) <= draft.ends[-1] - draft.begin]
+    return (
+        _try_ends(late, first, check)
+        or _try_horizons(draft, first, check)
+        or _try_ends(ends[len(late) :], first, check)
+        or _try_labels(draft, first, check)
+        or first
+    )
+
+
+def _try_ends(
+    ends: Sequence[dt.datetime], first: _CheckedTimeline, check: Callable[..., _Checked]
+) -> _CheckedTimeline | None:
+    for end in ends:
         try:
             _, checked = check(until=end)
         except ChurnkitError:
@@ -390,7 +407,38 @@ def _find_trainable(
                 f"planned ones, or leave too few churners for training: {first.problem}"
             )
             return replace(checked, notes=(*checked.notes, reason))
-    return first
+    return None
+
+
+def _try_horizons(
+    draft: TimelineDraft, first: _CheckedTimeline, check: Callable[..., _Checked]
+) -> _CheckedTimeline | None:
+    shorter = draft
+    while (below := shorter.shorter_than) is not None:
+        try:
+            shorter, checked = check(below=below)
+        except ChurnkitError:  # such as nobody who churns within so few days
+            break
+        if not checked.problem:
+            reason = f"a longer horizon leaves too few customers for training: {first.problem}"
+            return replace(checked, notes=(*checked.notes, reason))
+    return None
+
+
+def _try_labels(
+    draft: TimelineDraft, first: _CheckedTimeline, check: Callable[..., _Checked]
+) -> _CheckedTimeline | None:
+    for skip in range(1, len(draft.alternatives) + 1):
+        try:
+            _, checked = check(skip=skip)
+        except ChurnkitError:
+            break
+        if not checked.problem and not checked.questions:
+            reason = (
+                f"review: another label is chosen, as training would refuse it: {first.problem}"
+            )
+            return replace(checked, notes=(*checked.notes, reason))
+    return None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from churnkit.core.io.raw_tables import raw_table
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import create_project
 from churnkit.pipeline.training.dataset import read_training_table
-from churnkit.timeline import build
+from churnkit.timeline import EventChurn, build
 
 ROWS = 400
 RANDOM = np.random.default_rng(3)
@@ -250,6 +250,56 @@ def test_tables_without_times_are_joined(tmp_path):
     np.testing.assert_array_equal(labels(tmp_path, drafted), LEFT)
 
 
+def test_files_of_one_row_with_dates_of_their_own_are_joined(tmp_path):
+    began = (pd.Timestamp("2020-01-01") + pd.to_timedelta(DAYS, unit="D")).strftime("%d/%m/%Y")
+    outcomes = {"customer_id": table()["customer_id"], "churn": LEFT.astype(int)}
+    folder = write_tables(tmp_path / "in", contracts=table(began=began), outcomes=outcomes)
+    drafted = create_project(tmp_path / "project", [folder])
+    assert drafted.questions == ()
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
+    assert recipe.timeline is None
+    np.testing.assert_array_equal(labels(tmp_path, drafted), LEFT)
+
+
+def test_the_time_of_an_export_is_no_start_of_rows(tmp_path):
+    joined = pd.Timestamp("2024-01-01") + pd.to_timedelta(DAYS, unit="D")
+    left = pd.Series(joined + pd.Timedelta(days=60)).where(LEFT)
+    users = table(signup_date=joined.strftime("%Y-%m-%d"))
+    ids = users["customer_id"]
+    ends = {"customer_id": ids, "churned": LEFT, "churn_date": left, "created_at": "2024-12-31"}
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 365, 4_000), unit="D")
+    visits = {"customer_id": RANDOM.choice(ids, 4_000), "visited_at": at}
+    folder = write_tables(tmp_path / "in", users=users, churn_labels=ends, visits=visits)
+    drafted = create_project(tmp_path / "project", [folder])
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
+    assert recipe.timeline is not None
+    label = recipe.timeline.label
+    assert isinstance(label, EventChurn)
+    assert label.table == "churn_labels"
+    assert "'created_at' is not the start of rows: 'churn_date' is earlier in" in drafted.notes[1]
+
+
+def test_terms_that_are_all_renewed_make_way_for_another_label(tmp_path):
+    terms = pd.DataFrame({"customer_id": table()["customer_id"]}).merge(
+        pd.DataFrame({"start_date": pd.date_range("2024-01-01", periods=24, freq="30D")}),
+        how="cross",
+    )
+    terms["end_date"] = (terms["start_date"] + pd.Timedelta(days=30)).where(
+        terms["start_date"] < terms["start_date"].max()
+    )
+    days = RANDOM.integers(0, 720, (ROWS, 40))
+    stay = np.where(LEFT, RANDOM.integers(300, 720, ROWS), 720)[:, np.newaxis]
+    customer, _ = np.nonzero(days < stay)
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(days[days < stay], unit="D")
+    visits = {"customer_id": np.array(table()["customer_id"])[customer], "visited_at": at}
+    folder = write_tables(tmp_path / "in", subscriptions=terms, visits=visits)
+    drafted = create_project(tmp_path / "project", [folder])
+    recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
+    assert recipe.timeline is not None
+    assert type(recipe.timeline.label).__name__ == "InactivityChurn"
+    assert "another label is chosen, as training would refuse it" in drafted.notes[-1]
+
+
 @pytest.mark.parametrize("column", ["Customer Name", "Id"])
 def test_a_log_without_the_name_of_an_id_of_customers(column, tmp_path):
     at = pd.Timestamp("2023-01-01") + pd.to_timedelta(RANDOM.integers(0, 900, 3_000), unit="D")
@@ -279,6 +329,15 @@ def test_repeated_rows_of_a_table_with_ids_do_not_hide_its_keys(tmp_path):
     drafted = create_project(tmp_path / "project", [folder])
     assert any("3 rows of 'subscriptions' repeat another" in note for note in drafted.notes)
     assert any(column.name.startswith("tickets") for column in drafted.columns)
+
+
+def test_customers_without_tickets_are_no_churners_without_a_question(tmp_path):
+    at = pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 700, 4_000), unit="D")
+    ids = table()["customer_id"]
+    tickets = {"customer_id": RANDOM.choice(ids, 4_000), "ticket_date": at}
+    folder = write_tables(tmp_path / "in", users=table(), support_tickets=tickets)
+    (question,) = create_project(tmp_path / "project", [folder]).questions
+    assert "customers without a row in 'support_tickets' may still be customers" in question
 
 
 def test_tables_with_other_names_of_the_id_are_to_be_joined(tmp_path):

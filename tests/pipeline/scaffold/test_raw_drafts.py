@@ -199,7 +199,7 @@ def test_a_file_of_labels_without_a_date_is_read_at_the_end_of_the_data(tmp_path
     assert (type(label).__name__, label.table, label.dated) == ("ObservedChurn", "labels", False)
     assert label.conditions == (Where("is_churn", "==", "1"),)
     assert made.timeline.snapshots.dates == ("2021-02-04T00:00:00+00:00",)
-    assert made.has_one_date
+    assert len(made.timeline.snapshots.dates) == 1
     assert not any(name.startswith("labels") for name in made.timeline.features)
     assert [type(other).__name__ for other, _ in made.alternatives] == ["InactivityChurn"]
 

@@ -12,6 +12,8 @@ from churnkit.pipeline.scaffold.keys.label_column import list_names
 from churnkit.pipeline.scaffold.keys.label_draft import draft_label
 from churnkit.pipeline.scaffold.keys.label_names import name_rating, value_direction
 from churnkit.pipeline.scaffold.raw.churn_events import EVENT_COLUMNS, find_churn_events
+from churnkit.pipeline.scaffold.raw.history import measure
+from churnkit.pipeline.scaffold.raw.row_times import ends_customer
 from churnkit.timeline import (
     ActiveSubscription,
     ActiveWithin,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.raw.history import History
     from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
 
-__all__ = ["ChurnRule", "activity_table", "churn_rules", "label_condition"]
+__all__ = ["ChurnRule", "activity_table", "churn_rules", "is_split_table", "label_condition"]
 
 # Activities by which customers are seen to be customers, the most telling first.
 _ACTIVITIES = (
@@ -52,6 +54,11 @@ _SERVICE = {
     "complaints",
     "campaigns",
 }
+_NO_ACTIVITY = (
+    "no table shows who churned, and customers without a row in '{source}' may still be customers: add "
+    "dates or events of leaving, purchases or visits, and run churnkit init again; or delete todo if such "
+    "customers have churned"
+)
 _CHURN_TABLE = {
     "churn",
     "churned",
@@ -151,6 +158,8 @@ class ChurnRule:
         """Return the rule that decides which customers have a row at a date."""
         if self.kind == "contract":
             return ActiveSubscription(self.table)
+        if self.kind == "event" and activity.is_subscription:
+            return ActiveSubscription(activity.name)
         where = returns_condition(activity)
         settings: dict[str, Any] = {"where": where} if where else {}
         if self.kind == "event":
@@ -182,7 +191,12 @@ def activity_table(tables: Sequence[RawTable]) -> RawTable | None:
         level += bool(table.words & _SERVICE)
         return -level, -len(table.lookups), table.rows
 
-    return max(candidates, key=rank)
+    chosen = max(candidates, key=rank)
+    if not any(chosen.words & names for names in _ACTIVITIES):
+        # Customers without tickets are customers while they have a subscription.
+        subscribed = [table for table in repeated if table.is_subscription and _is_open(table)]
+        chosen = max(subscribed, key=lambda table: table.rows, default=chosen)
+    return chosen
 
 
 def _is_churn_table(table: RawTable) -> bool:
@@ -212,6 +226,8 @@ def churn_rules(
         rule
         for rule, table in recorded_tables(raw, recorded)
         if len(table.profiles) <= _SMALL_TABLE and not (table.is_subscription and _is_open(table))
+        # Dates of leaving say more than an outcome without a date.
+        if rule.dated or not (table.happened and ends_customer(table.happened))
     ]
     rules = list(small)
     rules += [
@@ -239,6 +255,24 @@ def churn_rules(
     if activity is not None and not activity.is_unique:
         rules.append(_inactivity(activity))
     return rules
+
+
+def is_split_table(raw: RawTables, *, label: str | None, positive: Sequence[str]) -> bool:
+    """Return True if all tables have one row per customer, and the outcome has no date.
+
+    No row is then known to be from before the outcome, so that the files are those of one table.
+
+    Raises
+    ------
+    ChurnkitError
+        If `label` names a column that no table with one row per customer has.
+    """
+    if len(raw.tables) < 2 or not all(table.is_unique for table in raw.tables):
+        return False
+    histories, _ = measure(raw.tables, raw.data())
+    rules = churn_rules(raw, histories, label=label, positive=positive)
+    undated = {rule.table for rule in rules if rule.kind == "recorded" and not rule.dated}
+    return rules[0].kind in {"recorded", "event"} and rules[0].table in undated if rules else False
 
 
 def recorded_tables(raw: RawTables, rules: list[ChurnRule]) -> list[tuple[ChurnRule, RawTable]]:
@@ -292,7 +326,9 @@ def _inactivity(table: RawTable) -> ChurnRule:
     where = returns_condition(table)
     if where:
         reason += f" with {where[0]}"
-    return ChurnRule("inactivity", table.name, reason, where)
+    is_service = table.words & _SERVICE and not any(table.words & names for names in _ACTIVITIES)
+    question = _NO_ACTIVITY.format(source=table.source) if is_service else ""
+    return ChurnRule("inactivity", table.name, reason, where, question=question)
 
 
 def _recorded(table: RawTable, label: str | None, positive: Sequence[str]) -> list[ChurnRule]:

@@ -98,9 +98,9 @@ class TimelineDraft:
         return label.horizon_days if label.horizon_days > _SHORTEST else None
 
     @property
-    def has_one_date(self) -> bool:
-        """True if all rows have the same date, so that no earlier date can be trained on."""
-        return len(self.timeline.snapshots.dates) == 1
+    def begin(self) -> dt.datetime:
+        """The first snapshot."""
+        return self.timeline.snapshots.timestamps[0]
 
 
 def draft_timeline(
@@ -110,6 +110,7 @@ def draft_timeline(
     positive: Sequence[str] = (),
     below: int | None = None,
     until: dt.datetime | None = None,
+    skip: int = 0,
 ) -> TimelineDraft:
     """Draft features, dates and a label for raw tables.
 
@@ -125,6 +126,8 @@ def draft_timeline(
         Days than which the horizon must be shorter; None for any.
     until
         Time at which the data end, where later rows are planned ones; None for their last row.
+    skip
+        Number of meanings of churn, the most explicit first, that are not drafted.
 
     Raises
     ------
@@ -146,7 +149,7 @@ def draft_timeline(
     notes = [f"table '{name}' is left out: {reason}" for name, reason in refused.items()]
     tables = [_without_short_ends(t, histories) for t in raw.tables if t.name not in refused]
     raw = _with_tables(raw, tables)
-    rules = churn_rules(raw, histories, label=label, positive=positive)
+    rules = churn_rules(raw, histories, label=label, positive=positive)[skip:]
     activity = activity_table(tables)
     if not rules or activity is None:
         raise ChurnkitError(
