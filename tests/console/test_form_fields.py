@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html.parser import HTMLParser
 from itertools import count
 from random import Random
@@ -18,7 +19,7 @@ from churnkit.console.pages.context import customer_link
 from churnkit.journal.worklist.worklist import Worklist
 from churnkit.server.auth.api_keys import add_key
 from tests.connect.servers.sample import WallClock
-from tests.console.test_push import Crm
+from tests.console.test_push import NOW, Crm
 
 pytest.importorskip("jinja2", reason="the extra 'console' is not installed")
 
@@ -124,7 +125,11 @@ def desk(work, account_list, send_form):
         link = Link(None, WallClock(), Random(0))  # type: ignore[arg-type]  # noqa: S311
         return ApprovedPush("crm", destination, customers=customers, approvals=approvals, link=link)
 
-    browser, journal = work(customers=account_list, push=push)
+    # The latest of two verdicts is that of a later time.
+    seconds = count()
+    browser, journal = work(
+        customers=account_list, push=push, clock=lambda: NOW + timedelta(seconds=next(seconds))
+    )
     acted = [n for n, action in enumerate(account_list.decisions.action.tolist()) if action >= 0]
     first, second, third = (customer_link(account_list.customers[n]) for n in acted[:3])
     send_form(browser, first, "/verdicts", by="ann", why="agreed", verdict="approve")
