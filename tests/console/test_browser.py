@@ -131,8 +131,11 @@ def test_german_pages_are_accessible_and_not_cut(busy, visit, looks, faults_of, 
     if path == "customer":
         path = first_customer(visit("?status=approve"))
     page = visit(path, bypass_csp=True, locale="de-DE")
-    if path == "report":
-        page.wait_for_selector("#headline", timeout=120_000)  # built at the first visit
+    if path == "report":  # built at the first visit
+        link = page.get_by_role("link", name="Bericht anzeigen")
+        while link.count():
+            assert axe(page) == []
+            link.click()
     assert page.locator("html").get_attribute("lang") == "de"
     for look in looks(page):
         assert faults_of(page) == [], look

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextvars import copy_context
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -32,8 +32,8 @@ _CACHED_PARTS: Final = 16
 # Each build holds its customers' rows and tables in memory; the full report waits for no other.
 _FULL_AT_ONCE: Final = 2
 _PARTS_AT_ONCE: Final = 2
-# A report that takes longer is announced by a page that loads itself again.
-_WAIT_SECONDS: Final = 2.0
+# A report that takes longer is announced by a page with a link to it.
+_WAIT_SECONDS: Final = 5.0
 _FEWEST_CUSTOMERS: Final = 5
 # Without the customers who have left, the others would show no churn and seem to grow: a report on
 # a part of the customers has only what concerns today's.
@@ -65,8 +65,8 @@ class ReportPages:
         self._parts: dict[_Key, str] = {}
         self._builds: dict[_Key, Future[str]] = {}
         self._lock = threading.Lock()
-        self._full_pool = ThreadPoolExecutor(_FULL_AT_ONCE, "churnkit-report")
-        self._part_pool = ThreadPoolExecutor(_PARTS_AT_ONCE, "churnkit-report-part")
+        self._full_builds = threading.BoundedSemaphore(_FULL_AT_ONCE)
+        self._part_builds = threading.BoundedSemaphore(_PARTS_AT_ONCE)
 
     def show(self, request: Request, visitor: Visitor) -> Response:
         """Render the report for the filters of the address, or a page that waits for it."""
@@ -102,19 +102,22 @@ class ReportPages:
         """Return the page of an earlier build, or the build that runs or begins now."""
         rows = "" if visible is None else hashlib.sha256(np.packbits(visible).data).hexdigest()
         key = (active_locale().code, rows, tuple(sorted(selected.items())))
-        is_part = bool(selected) or visible is not None
         with self._lock:
             page = self._find(key)
             if page is not None:
-                built: Future[str] = Future()
-                built.set_result(page)
-                return built
+                build: Future[str] = Future()
+                build.set_result(page)
+                return build
             if key not in self._builds:
-                pool = self._part_pool if is_part else self._full_pool
-                # The build has the locale of the request.
-                self._builds[key] = pool.submit(
-                    copy_context().run, self._finish, key, selected, visible, is_part=is_part
-                )
+                self._builds[key] = build = Future()
+                # The build has the locale of the request, and does not keep the console from ending.
+                threading.Thread(
+                    target=copy_context().run,
+                    args=(self._finish, key, selected, visible),
+                    name="churnkit-report",
+                    daemon=True,
+                ).start()
+                return build
             return self._builds[key]
 
     def _find(self, key: _Key) -> str | None:
@@ -123,25 +126,26 @@ class ReportPages:
         return self._full.get(key) or self._parts.get(key)
 
     def _finish(
-        self,
-        key: _Key,
-        selected: Mapping[str, str],
-        visible: NDArray[np.bool_] | None,
-        *,
-        is_part: bool,
-    ) -> str:
+        self, key: _Key, selected: Mapping[str, str], visible: NDArray[np.bool_] | None
+    ) -> None:
+        """Build a page, keep it, and hand it or the error to those who wait."""
+        is_part = bool(selected) or visible is not None
+        page, error = "", None
         try:
-            page = self._build(selected, visible)
-        except BaseException:
-            with self._lock:
-                del self._builds[key]
-            raise
+            with self._part_builds if is_part else self._full_builds:
+                page = self._build(selected, visible)
+        except Exception as raised:  # noqa: BLE001 - `Future.result` raises it in the request
+            error = raised
         with self._lock:
-            (self._parts if is_part else self._full)[key] = page
-            while len(self._parts) > _CACHED_PARTS:
-                del self._parts[next(iter(self._parts))]
-            del self._builds[key]
-        return page
+            build = self._builds.pop(key)
+            if error is None:
+                (self._parts if is_part else self._full)[key] = page
+                while len(self._parts) > _CACHED_PARTS:
+                    del self._parts[next(iter(self._parts))]
+        if error is None:
+            build.set_result(page)
+        else:
+            build.set_exception(error)
 
     def _build(self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None) -> str:
         customers, history = self._context.customers, self._context.history
