@@ -432,7 +432,7 @@ def _try_labels(
         try:
             _, checked = check(skip=skip)
         except ChurnkitError:
-            break
+            continue
         if not checked.problem and not checked.questions:
             reason = (
                 f"review: another label is chosen, as training would refuse it: {first.problem}"

@@ -158,8 +158,6 @@ class ChurnRule:
         """Return the rule that decides which customers have a row at a date."""
         if self.kind == "contract":
             return ActiveSubscription(self.table)
-        if self.kind == "event" and activity.is_subscription:
-            return ActiveSubscription(activity.name)
         where = returns_condition(activity)
         settings: dict[str, Any] = {"where": where} if where else {}
         if self.kind == "event":
@@ -191,12 +189,7 @@ def activity_table(tables: Sequence[RawTable]) -> RawTable | None:
         level += bool(table.words & _SERVICE)
         return -level, -len(table.lookups), table.rows
 
-    chosen = max(candidates, key=rank)
-    if not any(chosen.words & names for names in _ACTIVITIES):
-        # Customers without tickets are customers while they have a subscription.
-        subscribed = [table for table in repeated if table.is_subscription and _is_open(table)]
-        chosen = max(subscribed, key=lambda table: table.rows, default=chosen)
-    return chosen
+    return max(candidates, key=rank)
 
 
 def _is_churn_table(table: RawTable) -> bool:
@@ -229,8 +222,7 @@ def churn_rules(
         # Dates of leaving say more than an outcome without a date.
         if rule.dated or not (table.happened and ends_customer(table.happened))
     ]
-    rules = list(small)
-    rules += [
+    events = [
         ChurnRule("event", table.name, f"table '{table.source}' lists customers who churned")
         for table in raw.tables
         if _is_churn_table(table)
@@ -238,11 +230,19 @@ def churn_rules(
         and table.ended is None
         and table.name in histories
     ]
-    rules += [
-        _contract(table)
+    subscribed = [
+        table
         for table in _subscriptions(raw.tables)
         if not _has_planned_ends(table, [rule for rule in recorded if rule.table == table.name])
     ]
+    contracts = [_contract(table) for table in subscribed]
+    activity = activity_table(raw.tables)
+    # Customers without tickets are customers while they have a subscription.
+    is_active = activity is not None and any(activity.words & names for names in _ACTIVITIES)
+    if not is_active and any(map(_is_open, subscribed)):
+        rules = [*small, *contracts, *events]
+    else:
+        rules = [*small, *events, *contracts]
     rules += [
         ChurnRule(
             "event", table.name, event.reason, (event.where,), columns=((event.column, "string"),)
@@ -251,7 +251,6 @@ def churn_rules(
         for event in find_churn_events(table, raw.data())
     ]
     rules += [rule for rule in recorded if rule not in small]
-    activity = activity_table(raw.tables)
     if activity is not None and not activity.is_unique:
         rules.append(_inactivity(activity))
     return rules
