@@ -32,6 +32,7 @@ from churnkit.core.io.query import database_tables
 from churnkit.core.io.source_files import BatchSource, Source, TableFiles, add_dates
 from churnkit.core.io.table_file import TableFile, quote_column
 from churnkit.core.io.table_sources import (
+    HIDDEN,
     is_pattern,
     list_files,
     local_parquet,
@@ -140,7 +141,7 @@ def _files_of(folder: Path) -> list[Path]:
     """List the files and folders that may be tables; a database file in its place is one."""
     if folder.is_file():
         return [folder]
-    return [path for path in sorted(folder.iterdir()) if not path.name.startswith((".", "_"))]
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(HIDDEN)]
 
 
 def _tables_in(folder: Path) -> Iterator[tuple[str, Path]]:

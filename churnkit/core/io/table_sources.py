@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from churnkit.core.io.remote.object_store import ObjectFile
 
 __all__ = [
+    "HIDDEN",
     "Query",
     "Source",
     "TableFiles",
@@ -63,6 +64,8 @@ __all__ = [
 ]
 
 _PATTERN = re.compile(r"[*?\[]")
+HIDDEN = (".", "_", "~$")
+"""Beginnings of names of metadata, of unfinished files, and of workbooks that a program has open."""
 _DATABASES = {"sqlite", "duckdb", "database"}
 
 
@@ -353,7 +356,9 @@ def _match_files(pattern: Path) -> tuple[Path, list[Path]]:
 def _is_part(parts: Sequence[str]) -> bool:
     """Return True for a readable file other than metadata, which Spark and others hide."""
     kind = kind_of(parts[-1])
-    return kind is not None and kind not in _DATABASES and not any(p[0] in "._" for p in parts)
+    return (
+        kind is not None and kind not in _DATABASES and not any(p.startswith(HIDDEN) for p in parts)
+    )
 
 
 def _open_files(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass, replace
-from itertools import permutations
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -30,7 +29,6 @@ from churnkit.pipeline.scaffold.from_table import draft_table
 from churnkit.pipeline.scaffold.keys.customer_files import choose_join_key, find_join_keys
 from churnkit.pipeline.scaffold.keys.label_column import names_reason
 from churnkit.pipeline.scaffold.leakage.export_columns import describe_predictor
-from churnkit.pipeline.scaffold.name_rules import is_label
 from churnkit.pipeline.scaffold.project_files import (
     CreatedProject,
     NoFeaturesError,
@@ -43,6 +41,7 @@ from churnkit.pipeline.scaffold.raw.churn_rules import is_split_table
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.raw_tables import are_joinable, read_raw_tables
 from churnkit.pipeline.scaffold.raw.summary import describe_lines, describe_snapshots
+from churnkit.pipeline.scaffold.raw.table_reader import refuse_months, refuse_parts
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 from churnkit.pipeline.scaffold.templates import (
     readme_text,
@@ -74,8 +73,6 @@ _LOG_NOTE = (
 
 
 _CAUSE = "for actions against some causes of churn, declare it with cause() in place of ignore()"
-# Rating of the name of a label.
-_CERTAIN = 2
 # Earlier ends of the data that are tried.
 _MAX_EARLIER_ENDS = 3
 
@@ -119,9 +116,10 @@ def create_project(
     """
     sources = [part for source in sources for part in split_workbook(source)]
     tables = find_several(sources, with_views=False)
+    refuse_months(sources, tables)
     if tables is not None:
         if label is None:
-            _refuse_parts(tables)
+            refuse_parts(tables)
         tables = _drafted_tables(tables, sources, {label, entity}, progress)
         if len(tables) == 1:
             sources, tables = list(tables.values()), None
@@ -216,19 +214,6 @@ def _drafted_tables(
     for note in filter(None, map(describe_files, tables, tables.values())):
         progress(note)
     return tables
-
-
-def _refuse_parts(tables: Mapping[str, Path]) -> None:
-    """Refuse a table next to a table of the same columns without the outcome, such as train and test."""
-    paths = [path for path in tables.values() if path.is_file() and not is_old_workbook(path)]
-    files = {path: set(open_rows(open_source(path)).columns) for path in paths}
-    for (labeled, columns), (other, fewer) in permutations(files.items(), 2):
-        outcome = columns - fewer
-        if fewer < columns and len(outcome) == 1 and is_label(*outcome) == _CERTAIN:
-            raise ChurnkitError(
-                f"{other.name} has the columns of {labeled.name} without the outcome, '{outcome.pop()}': "
-                f"draft from {labeled.name} alone (--from {labeled}), and score the other with churnkit score"
-            )
 
 
 def _without_single_rows(

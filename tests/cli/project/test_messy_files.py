@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churnkit.core.io.raw_tables import raw_table
+from churnkit.core.io.raw_tables import find_tables, raw_table
 from churnkit.core.io.table_sources import read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.recipe import load_recipe
@@ -403,3 +403,30 @@ def test_dates_in_several_formats_are_named_as_such(tmp_path):
     since = [day.strftime(form) for day, form in zip(days, forms, strict=True)]
     drafted, _ = read(tmp_path, write(tmp_path, since=since))
     assert "'since': holds dates in several formats" in " ".join(t for _, t in drafted.reading)
+
+
+@pytest.mark.parametrize("kind", ["files", "sheets"])
+def test_months_without_a_year_are_refused_with_the_remedy(tmp_path, kind):
+    tables = {month: pd.DataFrame({"id": IDS, "visits": VISITS}) for month in ("jan", "feb", "mar")}
+    (tmp_path / "in").mkdir()
+    if kind == "files":
+        for month, table in tables.items():
+            table.to_csv(tmp_path / "in" / f"crm_{month}.csv", index=False)
+    else:
+        pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+        with pd.ExcelWriter(tmp_path / "in.xlsx") as writer:
+            for month, table in tables.items():
+                table.to_excel(writer, sheet_name=month, index=False)
+    source = tmp_path / ("in" if kind == "files" else "in.xlsx")
+    with pytest.raises(
+        ChurnkitError, match=r"months without a year: .* such as '(crm_)?[a-z]{3} 2024'"
+    ):
+        create_project(tmp_path / "project", [source])
+
+
+def test_the_lock_of_an_open_workbook_is_no_table(tmp_path):
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in")
+    (tmp_path / "in" / "~$crm.xlsx").write_bytes(b"\0lock")
+    assert list(find_tables(tmp_path / "in")) == ["file"]
+    assert read_table(tmp_path / "in").num_rows == ROWS

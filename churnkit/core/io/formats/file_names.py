@@ -22,6 +22,7 @@ __all__ = [
     "common_stem",
     "file_dates",
     "find_numbered",
+    "months_without_year",
     "name_pattern",
     "series_stem",
 ]
@@ -53,6 +54,7 @@ _DATE = re.compile(
     r"|(?<![^\W_])Q(?P<quarter4>[1-4])[-_. ]?(?P<year4>(?:19|20)\d\d)(?!\d)",
     re.IGNORECASE,
 )
+_MONTH_ALONE = re.compile(rf"(?<![^\W\d_])(?:{_NAME})(?![^\W_])", re.IGNORECASE)
 _RUN = re.compile(r"[^\W\d_]+|\d+|[\W_]+")
 
 
@@ -133,6 +135,29 @@ def series_stem(name: str) -> str:
     ('customers', 'rows', 'crm')
     """
     return common_stem(_PART.sub("*", table_stem(name)))
+
+
+def months_without_year(names: Iterable[str]) -> list[str]:
+    """Return names that differ in the name of a month alone, and have no date; empty if there are none.
+
+    Examples
+    --------
+    >>> months_without_year(["crm_jan.csv", "prices.csv", "crm_feb.csv"]), months_without_year(["mar"])
+    (['crm_jan.csv', 'crm_feb.csv'], [])
+    >>> months_without_year(["Jan 24", "Feb 24"])
+    []
+    """
+    by_rest: dict[str, list[str]] = {}
+    for name in names:
+        stem = table_stem(name)
+        rest, count = _MONTH_ALONE.subn("", stem)
+        if count == 1 and not _DATE.search(stem):
+            by_rest.setdefault(rest, []).append(name)
+    return (
+        max(by_rest.values(), key=len, default=[])
+        if any(len(v) > 1 for v in by_rest.values())
+        else []
+    )
 
 
 def file_dates(names: Sequence[str], pattern: str = "") -> list[dt.date] | None:

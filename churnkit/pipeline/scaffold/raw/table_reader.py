@@ -1,24 +1,41 @@
-"""Read raw tables whole, to infer their structure."""
+"""Read raw tables whole, to infer their structure, and refuse files that are none."""
 
 from __future__ import annotations
 
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from churnkit.contracts.parsing.arrow_columns import distinct_values, one_array
 from churnkit.contracts.parsing.scalars import BLANKS, to_text
-from churnkit.core.io.table_sources import read_table
+from churnkit.core.io.formats.excel import choose_sheets
+from churnkit.core.io.formats.file_names import months_without_year
+from churnkit.core.io.formats.signature import table_stem
+from churnkit.core.io.locations import parse_location
+from churnkit.core.io.raw_tables import is_old_workbook
+from churnkit.core.io.table_sources import open_rows, open_source, read_table
+from churnkit.errors import ChurnkitError
+from churnkit.pipeline.scaffold.name_rules import is_label
 from churnkit.pipeline.scaffold.number_columns import SPREADSHEET_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
-__all__ = ["describe_repeats", "read_raw", "without_repeats", "without_values"]
+__all__ = [
+    "describe_repeats",
+    "read_raw",
+    "refuse_months",
+    "refuse_parts",
+    "without_repeats",
+    "without_values",
+]
 
+# Rating of the name of a label.
+_CERTAIN = 2
 # Texts that databases and libraries write for missing values; never a category.
 _MARKERS = (
     "null",
@@ -60,6 +77,46 @@ def read_raw(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
             column = pc.if_else(is_marker, pa.scalar(None, column.type), column)
             table = table.set_column(position, name, column)
     return table, tuple(sorted(markers))
+
+
+def refuse_months(sources: Sequence[Path], tables: Mapping[str, Path] | None) -> None:
+    """Refuse files or sheets of months without a year: rows would be customers at unknown dates.
+
+    Raises
+    ------
+    ChurnkitError
+        With the first and the last of them.
+    """
+    locations = [parse_location(source) for source in sources]
+    names = [] if tables is None else [path.name for path in tables.values() if path.is_file()]
+    for location in locations if tables is None else ():
+        if "*" in (location.part or ""):
+            names += choose_sheets(location.path, location.part, name=location.text)
+    if months := months_without_year(names):
+        stem = table_stem(months[0])
+        raise ChurnkitError(
+            f"{months[0]} to {months[-1]} are months without a year: add it to their names, such as "
+            f"'{stem} 2024', so that a row is a customer at a date"
+        )
+
+
+def refuse_parts(tables: Mapping[str, Path]) -> None:
+    """Refuse a table next to a table of the same columns without the outcome, such as train and test.
+
+    Raises
+    ------
+    ChurnkitError
+        With both files and the outcome.
+    """
+    paths = [path for path in tables.values() if path.is_file() and not is_old_workbook(path)]
+    files = {path: set(open_rows(open_source(path)).columns) for path in paths}
+    for (labeled, columns), (other, fewer) in permutations(files.items(), 2):
+        outcome = columns - fewer
+        if fewer < columns and len(outcome) == 1 and is_label(*outcome) == _CERTAIN:
+            raise ChurnkitError(
+                f"{other.name} has the columns of {labeled.name} without the outcome, '{outcome.pop()}': "
+                f"draft from {labeled.name} alone (--from {labeled}), and score the other with churnkit score"
+            )
 
 
 def without_values(table: pa.Table, column: str, texts: Collection[str]) -> pa.Table:
