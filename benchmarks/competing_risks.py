@@ -22,7 +22,7 @@ from churnkit.evaluation import cumulative_incidence
 from churnkit.models import LogisticModel
 from churnkit.pipeline import Recipe
 from churnkit.pipeline.training.competing_risks import fit_causes
-from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 from churnkit.pipeline.training.fit import fit
 from churnkit.timeline import (
     ActiveSubscription,

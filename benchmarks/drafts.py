@@ -22,7 +22,7 @@ from benchmarks.publish import machine, publish
 from churnkit.models import ChurnClassifier
 from churnkit.pipeline import load_recipe
 from churnkit.pipeline.scaffold import create_project
-from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 from tests.cli.project import single_tables
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def drafted_auc(path: Path, folder: Path) -> tuple[float, int, int]:
 
 def written_auc(reading: Reading) -> tuple[float, int, int]:
     """Train on the hand-written reading; see `drafted_auc`."""
-    from churnkit.pipeline.training.holdout_split import Split
+    from churnkit.pipeline.training.data.holdout_split import Split
 
     features = reading.features
     texts = [n for n in features.columns if not pd.api.types.is_numeric_dtype(features[n])]

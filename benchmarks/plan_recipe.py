@@ -24,7 +24,7 @@ from churnkit.datasets import simulate
 from churnkit.decisions import Catalogue, decide
 from churnkit.decisions.catalogue.compiled import compile_catalogue
 from churnkit.pipeline.recipe import load_recipe
-from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 from churnkit.pipeline.training.fit import fit
 from churnkit.pipeline.training.uplift import fit_experiment
 from churnkit.timeline import build

@@ -85,7 +85,7 @@ def write_model(folder: Path, customers: int) -> None:
     from churnkit.bundle.model import RetentionModel
     from churnkit.datasets import simulate
     from churnkit.pipeline import load_recipe
-    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.data.dataset import prepare, read_training_table
     from churnkit.pipeline.training.fit import fit
     from churnkit.pipeline.training.train import _bundle_parts
 

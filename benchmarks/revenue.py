@@ -18,7 +18,7 @@ from benchmarks.publish import machine, publish
 from churnkit.datasets import simulate
 from churnkit.insights import open_session
 from churnkit.insights.metrics.retention import measure_retention
-from churnkit.insights.metrics.revenue_forecast import forecast_mrr
+from churnkit.insights.metrics.revenue.revenue_forecast import forecast_mrr
 from churnkit.models import HazardModel
 from churnkit.models.value import forecast_revenue
 

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -91,6 +92,12 @@ def test_no_packages_import_each_other_in_a_cycle(imports):
         others = {".".join(name.split(".")[:2]) for name in imported} - {package, "churnkit"}
         packages.setdefault(package, set()).update(others)
     assert cycles(packages) == []
+
+
+def test_no_folder_has_more_than_twelve_modules():
+    files = [file for file in (ROOT / "churnkit").rglob("*.py") if file.name != "__init__.py"]
+    counts = Counter(file.parent.relative_to(ROOT).as_posix() for file in files)
+    assert {folder: count for folder, count in counts.items() if count > 12} == {}
 
 
 @pytest.fixture(scope="module")

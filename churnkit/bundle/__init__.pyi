@@ -1,7 +1,7 @@
 from .contents import ModelContents as ModelContents
 from .model import RetentionModel as RetentionModel
-from .model_uri import load as load
 from .registry.mlflow import Registry as Registry
 from .registry.mlflow import Version as Version
+from .registry.model_uri import load as load
 
 __all__: list[str]

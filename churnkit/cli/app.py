@@ -65,7 +65,7 @@ def build_command() -> Any:
             help="Encoding of CSV files, such as cp1250. Default: detected.",
         ),
     ) -> None:
-        from churnkit.core.io.csv_dialect import state_dialect
+        from churnkit.core.io.csv.dialect import state_dialect
 
         context.call_on_close(state_dialect)
         state_dialect(csv_delimiter, csv_encoding)

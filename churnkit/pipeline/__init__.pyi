@@ -7,7 +7,7 @@ from .declarations import Experiment as Experiment
 from .declarations import Lifetime as Lifetime
 from .recipe import Recipe as Recipe
 from .recipe import load_recipe as load_recipe
-from .training.holdout_split import Split as Split
+from .training.data.holdout_split import Split as Split
 from .training.promotion_gate import PromotionGate as PromotionGate
 from .training.train import TrainingResult as TrainingResult
 from .training.train import train as train

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from churnkit.batch.jobs.plan import PlanReport, plan
 from churnkit.batch.jobs.score import ScoreReport, score
-from churnkit.bundle.model_uri import load
+from churnkit.bundle.registry.model_uri import load
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.core.project import STORE_FOLDER, Project
 from churnkit.core.result import Result

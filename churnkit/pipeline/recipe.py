@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError, RecipeError
 from churnkit.pipeline.checks.preconditions import Needs
-from churnkit.pipeline.training.holdout_split import Split
+from churnkit.pipeline.training.data.holdout_split import Split
 from churnkit.pipeline.training.promotion_gate import PromotionGate
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.decisions import Catalogue, Ranking
     from churnkit.pipeline.declarations import Experiment, Lifetime
-    from churnkit.pipeline.training.row_filters import Reason
+    from churnkit.pipeline.training.data.row_filters import Reason
     from churnkit.timeline import Timeline
 
 __all__ = ["Recipe", "load_recipe"]

@@ -336,7 +336,7 @@ class TestIntervals:
         self, trained_shop, shop_model
     ):
         from churnkit.pipeline import load_recipe
-        from churnkit.pipeline.training.dataset import prepare, read_training_table
+        from churnkit.pipeline.training.data.dataset import prepare, read_training_table
         from churnkit.pipeline.training.fit import fit
 
         project = trained_shop[0]

@@ -33,7 +33,7 @@ from churnkit.evaluation import (  # noqa: E402
 )
 from churnkit.evaluation.experiments.holdout_report import ExperimentReport  # noqa: E402
 from churnkit.insights.metrics.cohorts import Cohort, Cohorts  # noqa: E402
-from churnkit.insights.metrics.mrr_movements import Movement, Movements  # noqa: E402
+from churnkit.insights.metrics.revenue.mrr_movements import Movement, Movements  # noqa: E402
 from churnkit.models.value import LifetimeValue, forecast_revenue  # noqa: E402
 from churnkit.monitoring import MonitorReport  # noqa: E402
 

@@ -175,7 +175,7 @@ def test_scorecard_targets_default_to_the_previous_mean():
 def test_rfm_segments_cover_all_buyers_and_asleep_ones_rarely_return():
     import datetime as dt
 
-    from churnkit.insights.metrics.orders import prepare_orders
+    from churnkit.insights.metrics.revenue.orders import prepare_orders
     from churnkit.insights.sql_session import open_session
 
     rng = np.random.default_rng(2)

@@ -10,7 +10,7 @@ import pytest
 from churnkit.errors import RecipeError
 from churnkit.models import ChurnClassifier, LogisticModel
 from churnkit.pipeline.model_card.card import build_card
-from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 from churnkit.pipeline.training.fit import fit
 
 RATE = 0.03

@@ -13,7 +13,7 @@ import pytest
 
 from churnkit.cli.main import run
 from churnkit.pipeline import load_recipe
-from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.data, pytest.mark.slow]

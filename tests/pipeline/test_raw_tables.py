@@ -16,7 +16,7 @@ from churnkit.datasets import simulate
 from churnkit.errors import RecipeError
 from churnkit.models import ChurnClassifier
 from churnkit.pipeline import Split, load_recipe, train
-from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 
 RECIPE = Path(__file__).parent.parent.parent / "training" / "subscriptions.py"
 TODAY = "2026-01-01"

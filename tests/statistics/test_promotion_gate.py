@@ -8,7 +8,7 @@ import pyarrow as pa
 from churnkit.contracts import Schema, as_of, entity, feature, label
 from churnkit.models import LogisticModel
 from churnkit.pipeline import Recipe
-from churnkit.pipeline.training.dataset import prepare
+from churnkit.pipeline.training.data.dataset import prepare
 from churnkit.pipeline.training.fit import fit
 from churnkit.timeline import ActiveWithin, Count, InactivityChurn, Snapshots, Table, Timeline
 

@@ -32,7 +32,7 @@ def read_training_rows(
     """
     from churnkit.insights.table_layouts import LAYOUTS
     from churnkit.pipeline.recipe import load_recipe
-    from churnkit.pipeline.training.dataset import read_training_table
+    from churnkit.pipeline.training.data.dataset import read_training_table
 
     file = project.root / "training" / f"{model.name}.py"
     if not file.is_file():

@@ -165,7 +165,7 @@ def _batches_for_recipe(
         return
     from churnkit.core.io.locations import parse_location
     from churnkit.core.io.table_sources import concatenate
-    from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
+    from churnkit.pipeline.training.data.row_filters import describe_left_out, leave_out_rows
 
     sheet = None if callable(recipe.data) else parse_location(recipe.data).part
     batches = _batches(source, opened, contract, sheet, timeline=recipe.timeline, is_whole=is_whole)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from churnkit.core.io import table_file
-    from churnkit.core.io.csv_dialect import Dialect
+    from churnkit.core.io.csv.dialect import Dialect
 
 __all__ = [
     "BatchSource",

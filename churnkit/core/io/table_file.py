@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 
-from churnkit.core.io.csv_dialect import Dialect, detect_dialect
-from churnkit.core.io.csv_encoding import open_text
-from churnkit.core.io.csv_layout import ALIGNED
+from churnkit.core.io.csv.dialect import Dialect, detect_dialect
+from churnkit.core.io.csv.encoding import open_text
+from churnkit.core.io.csv.layout import ALIGNED
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:

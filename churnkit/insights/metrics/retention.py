@@ -17,9 +17,14 @@ from churnkit.insights.metrics.cohorts import (
     count_cohorts,
     order_cohorts,
 )
-from churnkit.insights.metrics.mrr_movements import Movement, Movements, measure_movement, rates
-from churnkit.insights.metrics.orders import Purchases, measure_purchases, prepare_orders
-from churnkit.insights.metrics.revenue_forecast import forecast_figure, forecast_mrr
+from churnkit.insights.metrics.revenue.mrr_movements import (
+    Movement,
+    Movements,
+    measure_movement,
+    rates,
+)
+from churnkit.insights.metrics.revenue.orders import Purchases, measure_purchases, prepare_orders
+from churnkit.insights.metrics.revenue.revenue_forecast import forecast_figure, forecast_mrr
 from churnkit.insights.metrics.subscriptions import first_start, prepare_subscriptions
 from churnkit.insights.metrics.survival import SurvivalMetrics, measure_survival
 from churnkit.insights.sql_session import open_session

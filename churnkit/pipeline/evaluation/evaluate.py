@@ -224,7 +224,7 @@ def _score_batch(
     import pyarrow as pa
 
     from churnkit.contracts.validation.labels import encode_label
-    from churnkit.pipeline.training.dataset import customer_ids
+    from churnkit.pipeline.training.data.dataset import customer_ids
 
     label, findings = encode_label(model.contract, batch, name=name)
     labeled = np.ones(batch.num_rows, dtype=bool)
@@ -244,7 +244,7 @@ def _score_batch(
 
 
 def _held_out_rows(model: RetentionModel, table: pa.Table) -> NDArray[np.bool_] | None:
-    from churnkit.pipeline.training.holdout_split import Split
+    from churnkit.pipeline.training.data.holdout_split import Split
 
     split = {} if model.manifest is None else model.manifest.lineage.get("split", {})
     entity = model.contract.entity

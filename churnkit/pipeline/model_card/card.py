@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from churnkit.evaluation import CalibrationCurve, Slices
     from churnkit.pipeline.recipe import Recipe
     from churnkit.pipeline.training.competing_risks import FittedCauses
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.data.dataset import TrainingData
     from churnkit.pipeline.training.fit import Fitted
     from churnkit.pipeline.training.survival import FittedLifetime
 

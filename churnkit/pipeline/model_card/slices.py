@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from churnkit.contracts.contract import Contract
     from churnkit.contracts.schema.column import Column
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.data.dataset import TrainingData
 
 __all__ = ["round_edge", "slice_columns", "slice_customers"]
 

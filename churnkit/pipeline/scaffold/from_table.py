@@ -40,7 +40,7 @@ from churnkit.pipeline.scaffold.keys.label_column import describe_constant, find
 from churnkit.pipeline.scaffold.keys.label_draft import describe_label, draft_label
 from churnkit.pipeline.scaffold.leakage.export_columns import find_export_columns
 from churnkit.pipeline.scaffold.number_columns import decimal_sign, read_numbers
-from churnkit.pipeline.training.row_filters import describe_left_out, has_text
+from churnkit.pipeline.training.data.row_filters import describe_left_out, has_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

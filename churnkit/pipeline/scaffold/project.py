@@ -39,9 +39,9 @@ from churnkit.pipeline.scaffold.project_files import (
 )
 from churnkit.pipeline.scaffold.raw.churn_rules import is_split_table
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
-from churnkit.pipeline.scaffold.raw.raw_tables import are_joinable, read_raw_tables
 from churnkit.pipeline.scaffold.raw.summary import describe_lines, describe_snapshots
-from churnkit.pipeline.scaffold.raw.table_reader import refuse_months, refuse_parts
+from churnkit.pipeline.scaffold.raw.tables.raw_tables import are_joinable, read_raw_tables
+from churnkit.pipeline.scaffold.raw.tables.table_reader import refuse_months, refuse_parts
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 from churnkit.pipeline.scaffold.templates import (
     readme_text,
@@ -49,7 +49,7 @@ from churnkit.pipeline.scaffold.templates import (
     table_recipe_text,
     timeline_recipe_text,
 )
-from churnkit.pipeline.training.dataset import read_training_table
+from churnkit.pipeline.training.data.dataset import read_training_table
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -58,9 +58,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from churnkit.pipeline.scaffold.column_roles import DraftColumn
-    from churnkit.pipeline.scaffold.raw.raw_table import RawTables
+    from churnkit.pipeline.scaffold.raw.tables.raw_table import RawTables
     from churnkit.pipeline.scaffold.raw.timeline_draft import TimelineDraft
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.data.dataset import TrainingData
 
     _Checked = tuple[TimelineDraft, "_CheckedTimeline"]
 

@@ -14,7 +14,7 @@ from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold.column_roles import ignored
 from churnkit.pipeline.scaffold.keys.label_column import list_names
 from churnkit.pipeline.scaffold.templates import GITIGNORE
-from churnkit.pipeline.training.dataset import prepare
+from churnkit.pipeline.training.data.dataset import prepare
 from churnkit.timeline import LeakageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from churnkit.pipeline.scaffold.column_roles import DraftColumn
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.data.dataset import TrainingData
 
 __all__ = [
     "CreatedProject",

@@ -24,7 +24,7 @@ from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.code_format import literal
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.keys.date_columns import months_review
-from churnkit.pipeline.scaffold.raw.column_format import time_format
+from churnkit.pipeline.scaffold.raw.tables.column_format import time_format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -321,7 +321,7 @@ def _argument_edits(
 def read_earlier_table(recipe: Recipe) -> pa.Table | None:
     """Read the file that a recipe trains on; None if it is gone or the recipe builds its table."""
     from churnkit.core.project import find_project
-    from churnkit.pipeline.training.dataset import read_training_table
+    from churnkit.pipeline.training.data.dataset import read_training_table
 
     if callable(recipe.data):
         return None

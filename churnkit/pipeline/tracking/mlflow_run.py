@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit._extras import DISTRIBUTION
 from churnkit.bundle.card_markdown import render_card
-from churnkit.bundle.fold_models import FOLD_MODELS_ARTIFACT
+from churnkit.bundle.registry.fold_models import FOLD_MODELS_ARTIFACT
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.bundle.training_members import (
     MEMBERS_ARTIFACT,
@@ -33,7 +33,7 @@ from churnkit.pipeline.tracking.mlflow_model import (
     schema_columns,
     signature,
 )
-from churnkit.pipeline.training.dataset import customer_ids
+from churnkit.pipeline.training.data.dataset import customer_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from churnkit.bundle.format.manifest import Manifest
     from churnkit.bundle.registry.mlflow import Registry
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import Part, TrainingData
+    from churnkit.pipeline.training.data.dataset import Part, TrainingData
     from churnkit.pipeline.training.fit import Fitted
     from churnkit.pipeline.training.promotion_gate import GateResult
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.bundle.fold_models import FOLD_MODELS_ARTIFACT, read_fold_models
 from churnkit.bundle.model import RetentionModel
+from churnkit.bundle.registry.fold_models import FOLD_MODELS_ARTIFACT, read_fold_models
 from churnkit.bundle.registry.mlflow import CHAMPION
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.errors import BundleError, DataError, ModelNotFoundError
-from churnkit.pipeline.training.dataset import customer_ids
-from churnkit.pipeline.training.holdout_split import Split
+from churnkit.pipeline.training.data.dataset import customer_ids
+from churnkit.pipeline.training.data.holdout_split import Split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from churnkit.bundle.parts.evaluation import EvaluationModel
     from churnkit.bundle.registry.mlflow import Registry, Version
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.data.dataset import TrainingData
 
 __all__ = ["Champion", "load_champion", "score_champion"]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from churnkit.decisions import Catalogue
     from churnkit.models import CompetingRisksModel, CompetingRisksScorer
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import Part, TrainingData
+    from churnkit.pipeline.training.data.dataset import Part, TrainingData
     from churnkit.pipeline.training.fit import Fitted
 
 __all__ = [

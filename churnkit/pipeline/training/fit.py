@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from churnkit.evaluation import Evaluation
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.data.dataset import TrainingData
 
 __all__ = ["Fitted", "fit"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnkit.contracts.contract import Contract
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import Part
+    from churnkit.pipeline.training.data.dataset import Part
 
 __all__ = ["fit_arguments", "monotone_signs", "store_trials"]
 

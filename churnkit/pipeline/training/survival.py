@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from churnkit.models import CompetingRisksModel, CompetingRisksScorer, HazardModel, HazardScorer
     from churnkit.pipeline.declarations import Lifetime
-    from churnkit.pipeline.training.dataset import Part, TrainingData
+    from churnkit.pipeline.training.data.dataset import Part, TrainingData
 
 __all__ = ["FittedLifetime", "fit_lifetime"]
 

@@ -15,11 +15,11 @@ import numpy as np
 from churnkit import __version__
 from churnkit.bundle.contents import ModelContents
 from churnkit.bundle.diff import new_requirements
-from churnkit.bundle.fold_models import FOLD_MODELS_ARTIFACT, write_fold_models
 from churnkit.bundle.format.signing import SIGNING_KEY, sign
 from churnkit.bundle.model import RetentionModel
 from churnkit.bundle.parts.evaluation import EvaluationModel
 from churnkit.bundle.parts.ranker import Ranker
+from churnkit.bundle.registry.fold_models import FOLD_MODELS_ARTIFACT, write_fold_models
 from churnkit.bundle.registry.mlflow import CHALLENGER, CHAMPION, Registry
 from churnkit.bundle.registry.quiet import quiet_mlflow
 from churnkit.core.io.locations import parse_location
@@ -36,10 +36,10 @@ from churnkit.pipeline.tracking.mlflow_run import Run, check_tracking, log_run
 from churnkit.pipeline.training.actions_gate import judge_actions
 from churnkit.pipeline.training.champion import load_champion, score_champion
 from churnkit.pipeline.training.competing_risks import check_actions_of_causes, fit_causes
-from churnkit.pipeline.training.dask_table import open_for_workers, prepare_on_workers
-from churnkit.pipeline.training.dataset import prepare, read_training_table, synthetic_rows
+from churnkit.pipeline.training.data.dask_table import open_for_workers, prepare_on_workers
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table, synthetic_rows
+from churnkit.pipeline.training.data.holdout_folds import is_tested_forward
 from churnkit.pipeline.training.fit import fit
-from churnkit.pipeline.training.holdout_folds import is_tested_forward
 from churnkit.pipeline.training.survival import fit_lifetime
 from churnkit.pipeline.training.uplift import fit_experiment
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from churnkit.evaluation import Evaluation
     from churnkit.insights.segmentation.kmeans import Clusters
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.data.dataset import TrainingData
     from churnkit.pipeline.training.fit import Fitted
     from churnkit.pipeline.training.promotion_gate import GateResult
     from churnkit.pipeline.training.uplift import UpliftArtifact

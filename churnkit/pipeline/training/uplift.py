@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from churnkit.models import UpliftModel
     from churnkit.pipeline.declarations import Experiment
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.data.dataset import TrainingData
     from churnkit.pipeline.training.fit import Fitted
 
 __all__ = ["UpliftArtifact", "fit_experiment"]

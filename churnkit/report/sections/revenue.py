@@ -24,9 +24,9 @@ from churnkit.report.sections.churn_reasons import reason_blocks
 
 if TYPE_CHECKING:
     from churnkit.insights.metrics.cohorts import Cohorts
-    from churnkit.insights.metrics.mrr_movements import Movement
-    from churnkit.insights.metrics.orders import Purchases
     from churnkit.insights.metrics.retention import RetentionMetrics
+    from churnkit.insights.metrics.revenue.mrr_movements import Movement
+    from churnkit.insights.metrics.revenue.orders import Purchases
     from churnkit.models.value.revenue_forecast import RevenueForecast
     from churnkit.report.blocks import Block
     from churnkit.report.gather import ReportData

@@ -15,7 +15,7 @@ from churnkit.contracts.validation.labels import encode_label
 from churnkit.core.io.raw_tables import raw_table
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import create_project
-from churnkit.pipeline.training.dataset import read_training_table
+from churnkit.pipeline.training.data.dataset import read_training_table
 from churnkit.timeline import EventChurn, build
 
 ROWS = 400

@@ -12,8 +12,8 @@ from churnkit.contracts.parsing.arrow_columns import ParsedTable, number_rows
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import create_project
-from churnkit.pipeline.training.dataset import read_training_table
-from churnkit.pipeline.training.row_filters import leave_out_rows
+from churnkit.pipeline.training.data.dataset import read_training_table
+from churnkit.pipeline.training.data.row_filters import leave_out_rows
 from tests.cli.project.single_tables import TABLES, WORKBOOKS
 
 

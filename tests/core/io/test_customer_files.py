@@ -22,7 +22,7 @@ from churnkit.errors import ChurnkitError
 from churnkit.pipeline import load_recipe
 from churnkit.pipeline.scaffold.keys.customer_files import choose_join_key, find_join_keys
 from churnkit.pipeline.scaffold.project import create_project
-from churnkit.pipeline.training.dataset import read_training_table
+from churnkit.pipeline.training.data.dataset import read_training_table
 
 ROWS = 60
 

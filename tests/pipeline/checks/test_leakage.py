@@ -11,7 +11,7 @@ import pytest
 from churnkit.contracts import Schema, entity, feature, label
 from churnkit.errors import RecipeError
 from churnkit.pipeline.recipe import Recipe
-from churnkit.pipeline.training.dataset import prepare
+from churnkit.pipeline.training.data.dataset import prepare
 from churnkit.timeline import LeakageError
 
 

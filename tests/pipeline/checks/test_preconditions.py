@@ -160,7 +160,7 @@ def test_needs_out_of_range_are_refused(wrong):
 
 def test_a_training_stops_before_it_fits(recipe_of, make_shop, tmp_path, rows_of_shop):
     pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
-    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 
     project = make_shop(tmp_path, rows=rows_of_shop(500))
     recipe = replace(recipe_of(project), needs=Needs(churners=400))

@@ -16,7 +16,7 @@ from churnkit.errors import RecipeError
 from churnkit.models import LogisticModel
 from churnkit.pipeline.model_card.card import build_card
 from churnkit.pipeline.model_card.slices import slice_customers
-from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 from churnkit.pipeline.training.fit import fit
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from churnkit.pipeline.scaffold.raw.churn_events import names_churn
-from churnkit.pipeline.scaffold.raw.raw_tables import read_raw_tables
+from churnkit.pipeline.scaffold.raw.tables.raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 
 

@@ -14,7 +14,7 @@ from churnkit.pipeline import load_recipe
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.column_roles import MIXED_DAYS, draft_column
 from churnkit.pipeline.scaffold.project import create_project
-from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 
 ROWS = 400
 RANDOM = np.random.default_rng(0)

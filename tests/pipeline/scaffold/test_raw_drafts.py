@@ -15,11 +15,11 @@ from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule
-from churnkit.pipeline.scaffold.raw.column_format import number_formats, time_format
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.history import History
-from churnkit.pipeline.scaffold.raw.raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.raw.snapshot_dates import Schedule, choose_schedule
+from churnkit.pipeline.scaffold.raw.tables.column_format import number_formats, time_format
+from churnkit.pipeline.scaffold.raw.tables.raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 from churnkit.timeline import DistinctDays, RawColumn, Snapshots, Where, build
 

@@ -8,8 +8,8 @@ import pytest
 
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
-from churnkit.pipeline.scaffold.raw.key_columns import is_customer_name
-from churnkit.pipeline.scaffold.raw.table_keys import find_customers
+from churnkit.pipeline.scaffold.raw.tables.key_columns import is_customer_name
+from churnkit.pipeline.scaffold.raw.tables.table_keys import find_customers
 
 RNG = np.random.default_rng(0)
 COUNT = 60

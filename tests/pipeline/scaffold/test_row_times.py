@@ -9,8 +9,8 @@ import pyarrow.csv as pcsv
 import pytest
 
 from churnkit.pipeline.scaffold.column_profile import profile_column
-from churnkit.pipeline.scaffold.raw.raw_tables import read_raw_tables
-from churnkit.pipeline.scaffold.raw.row_times import time_columns
+from churnkit.pipeline.scaffold.raw.tables.raw_tables import read_raw_tables
+from churnkit.pipeline.scaffold.raw.tables.row_times import time_columns
 
 BEGIN = dt.date(2024, 1, 1)
 COUNT = 40

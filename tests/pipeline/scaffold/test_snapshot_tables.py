@@ -15,7 +15,7 @@ from churnkit.core.io.table_sources import open_rows, open_source, read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline import load_recipe
 from churnkit.pipeline.scaffold.project import create_project
-from churnkit.pipeline.training.dataset import read_training_table
+from churnkit.pipeline.training.data.dataset import read_training_table
 from churnkit.timeline import build
 
 ROWS = 400

@@ -19,7 +19,7 @@ from churnkit.pipeline import Recipe
 from churnkit.pipeline.checks.actions import refuse_invalid_actions
 from churnkit.pipeline.model_card.card import build_card
 from churnkit.pipeline.training.competing_risks import check_actions_of_causes, fit_causes
-from churnkit.pipeline.training.dataset import prepare
+from churnkit.pipeline.training.data.dataset import prepare
 from churnkit.pipeline.training.fit import fit
 from churnkit.pipeline.training.train import train
 

@@ -11,7 +11,7 @@ from churnkit.contracts import Contract, Schema, as_of, entity, feature, label
 from churnkit.errors import RecipeError
 from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, Tuning
 from churnkit.pipeline import Recipe
-from churnkit.pipeline.training.dataset import Part, TrainingData
+from churnkit.pipeline.training.data.dataset import Part, TrainingData
 from churnkit.pipeline.training.fit import fit
 from churnkit.pipeline.training.fit_params import fit_arguments, monotone_signs, store_trials
 

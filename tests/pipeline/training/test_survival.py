@@ -16,7 +16,7 @@ from churnkit.models import HazardModel, LogisticModel
 from churnkit.pipeline import Lifetime
 from churnkit.pipeline.checks.actions import refuse_invalid_actions
 from churnkit.pipeline.model_card.card import build_card
-from churnkit.pipeline.training.dataset import prepare, read_training_table
+from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 from churnkit.pipeline.training.fit import fit
 from churnkit.pipeline.training.survival import fit_lifetime
 

@@ -394,7 +394,7 @@ def test_the_bundle_keeps_boosters_as_text_without_extreme_values(
 
 
 def test_the_loaded_champion_scores_as_the_fitted_model_did(recipe_of, trained_shop, shop_model):
-    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.data.dataset import prepare, read_training_table
     from churnkit.pipeline.training.fit import fit
 
     project, _ = trained_shop
@@ -411,7 +411,7 @@ def test_the_loaded_champion_scores_as_the_fitted_model_did(recipe_of, trained_s
 def test_the_registered_model_is_fitted_on_all_customers_and_the_tested_one_without_the_test(
     recipe_of, trained_shop
 ):
-    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.data.dataset import prepare, read_training_table
     from churnkit.pipeline.training.fit import fit
 
     project, _ = trained_shop
@@ -431,7 +431,7 @@ def test_a_champion_is_compared_by_the_model_that_has_not_seen_the_test_customer
     recipe_of, shop_model, trained_shop
 ):
     from churnkit.pipeline.training.champion import Champion, score_champion
-    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.data.dataset import prepare, read_training_table
 
     project, _ = trained_shop
     recipe = recipe_of(project)
@@ -454,7 +454,7 @@ def test_a_champion_is_compared_on_all_customers_by_its_models_of_other_folds(
     recipe_of, shop_model, trained_shop
 ):
     from churnkit.pipeline.training.champion import load_champion, score_champion
-    from churnkit.pipeline.training.dataset import prepare, read_training_table
+    from churnkit.pipeline.training.data.dataset import prepare, read_training_table
     from churnkit.pipeline.training.fit import fit
 
     project, result = trained_shop

@@ -16,7 +16,7 @@ from churnkit.decisions import Action, Catalogue, Effect, decide_one
 from churnkit.errors import BundleError, RecipeError
 from churnkit.models import ChurnClassifier
 from churnkit.pipeline import Experiment, Recipe, train
-from churnkit.pipeline.training.dataset import prepare
+from churnkit.pipeline.training.data.dataset import prepare
 from churnkit.pipeline.training.uplift import fit_experiment
 
 

@@ -11,8 +11,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from churnkit.core.io.csv_dialect import REMARK, TOTALS
-from churnkit.core.io.csv_layout import LEAST_GAPS, describe_skipped, is_description
+from churnkit.core.io.csv.dialect import REMARK, TOTALS
+from churnkit.core.io.csv.layout import LEAST_GAPS, describe_skipped, is_description
 from churnkit.core.io.formats.python_values import to_table
 from churnkit.core.io.formats.signature import check_signature
 from churnkit.core.io.table_file import BATCH_ROWS, refuse_duplicates

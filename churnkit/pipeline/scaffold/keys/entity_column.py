@@ -18,7 +18,7 @@ from churnkit.pipeline.scaffold.column_roles import (
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.keys.label_column import list_names
 from churnkit.pipeline.scaffold.keys.label_names import is_date_word
-from churnkit.pipeline.training.row_filters import REASONS, leave_out_rows
+from churnkit.pipeline.training.data.row_filters import REASONS, leave_out_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from churnkit.pipeline.scaffold.raw.history import measure_events
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from churnkit.pipeline.scaffold.raw.raw_table import RawTable
+    from churnkit.pipeline.scaffold.raw.tables.raw_table import RawTable
 
 __all__ = ["EVENT_COLUMNS", "ChurnEvent", "find_churn_events", "names_churn"]
 

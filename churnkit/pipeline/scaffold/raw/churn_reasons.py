@@ -11,7 +11,7 @@ from churnkit.timeline import Cause
 
 if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule
-    from churnkit.pipeline.scaffold.raw.raw_table import RawTable
+    from churnkit.pipeline.scaffold.raw.tables.raw_table import RawTable
 
 __all__ = ["label_with_cause"]
 

@@ -13,7 +13,7 @@ from churnkit.pipeline.scaffold.keys.label_draft import draft_label
 from churnkit.pipeline.scaffold.keys.label_names import name_rating, value_direction
 from churnkit.pipeline.scaffold.raw.churn_events import EVENT_COLUMNS, find_churn_events
 from churnkit.pipeline.scaffold.raw.history import measure
-from churnkit.pipeline.scaffold.raw.row_times import ends_customer
+from churnkit.pipeline.scaffold.raw.tables.row_times import ends_customer
 from churnkit.timeline import (
     ActiveSubscription,
     ActiveWithin,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
     from churnkit.pipeline.scaffold.column_roles import DraftColumn
     from churnkit.pipeline.scaffold.raw.history import History
-    from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
+    from churnkit.pipeline.scaffold.raw.tables.raw_table import RawTable, RawTables
 
 __all__ = ["ChurnRule", "activity_table", "churn_rules", "is_split_table", "label_condition"]
 

@@ -13,8 +13,8 @@ from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.keys.label_column import MAX_VALUES
 from churnkit.pipeline.scaffold.keys.label_names import name_rating, value_direction
-from churnkit.pipeline.scaffold.raw.column_format import time_format
-from churnkit.pipeline.scaffold.raw.key_columns import is_customer_name
+from churnkit.pipeline.scaffold.raw.tables.column_format import time_format
+from churnkit.pipeline.scaffold.raw.tables.key_columns import is_customer_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from churnkit.core.predicate import Where
-    from churnkit.pipeline.scaffold.raw.raw_table import RawTable
+    from churnkit.pipeline.scaffold.raw.tables.raw_table import RawTable
 
 __all__ = ["History", "distinct_times", "measure", "measure_events"]
 

@@ -18,7 +18,7 @@ from churnkit.timeline import Snapshots
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from churnkit.pipeline.scaffold.raw.raw_table import RawTable
+    from churnkit.pipeline.scaffold.raw.tables.raw_table import RawTable
 
 __all__ = ["active_days", "describe_missing", "describe_series", "series_rule", "series_schedule"]
 

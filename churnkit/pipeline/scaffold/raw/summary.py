@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from churnkit.pipeline.training.dataset import customer_ids
+from churnkit.pipeline.training.data.dataset import customer_ids
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from churnkit.pipeline.scaffold.raw.history import History
-    from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
+    from churnkit.pipeline.scaffold.raw.tables.raw_table import RawTable, RawTables
 
 __all__ = ["TimelineDraft", "draft_timeline"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from churnkit.insights import retention_metrics
-from churnkit.insights.metrics.revenue_forecast import TenureRates
+from churnkit.insights.metrics.revenue.revenue_forecast import TenureRates
 from churnkit.insights.metrics.survival import DAYS_A_MONTH
 from churnkit.models.value import forecast_revenue
 

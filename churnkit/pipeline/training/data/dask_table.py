@@ -31,9 +31,9 @@ from churnkit.models.dask_client import map_on_workers
 from churnkit.models.dask_rows import DaskRows
 from churnkit.models.selection.presets import SELECTION_ROWS
 from churnkit.models.training_rows import TrainingRows
-from churnkit.pipeline.training.dataset import Part, customer_ids, prepare
-from churnkit.pipeline.training.holdout_split import Split
-from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
+from churnkit.pipeline.training.data.dataset import Part, customer_ids, prepare
+from churnkit.pipeline.training.data.holdout_split import Split
+from churnkit.pipeline.training.data.row_filters import describe_left_out, leave_out_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from churnkit.core.io.source_files import Source
     from churnkit.pipeline.recipe import Recipe
-    from churnkit.pipeline.training.dataset import TrainingData
+    from churnkit.pipeline.training.data.dataset import TrainingData
 
 __all__ = ["open_for_workers", "prepare_on_workers"]
 
@@ -84,7 +84,7 @@ def prepare_on_workers(recipe: Recipe, source: TableFiles) -> TrainingData:
     RecipeError
         If the recipe needs the whole table in one process.
     ChurnkitError
-        As of `churnkit.pipeline.training.dataset.prepare`.
+        As of `churnkit.pipeline.training.data.dataset.prepare`.
     """
     contract = Contract.from_schema(recipe.schema)
     _refuse_whole_table(recipe, contract, source)

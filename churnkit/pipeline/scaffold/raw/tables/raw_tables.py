@@ -9,25 +9,25 @@ from churnkit.core.loader_columns import is_loader_column
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.leakage.tenure_columns import durations_until_end
-from churnkit.pipeline.scaffold.raw.column_format import (
+from churnkit.pipeline.scaffold.raw.tables.column_format import (
     ColumnFormat,
     number_formats,
     time_format,
 )
-from churnkit.pipeline.scaffold.raw.raw_table import RawTable, RawTables
-from churnkit.pipeline.scaffold.raw.row_times import (
+from churnkit.pipeline.scaffold.raw.tables.raw_table import RawTable, RawTables
+from churnkit.pipeline.scaffold.raw.tables.row_times import (
     choose_times,
     describe_possible_ends,
     ends_customer,
     filled_at_times,
     find_series,
 )
-from churnkit.pipeline.scaffold.raw.table_keys import (
+from churnkit.pipeline.scaffold.raw.tables.table_keys import (
     CustomerKeys,
     NoCustomerError,
     find_customers,
 )
-from churnkit.pipeline.scaffold.raw.table_reader import (
+from churnkit.pipeline.scaffold.raw.tables.table_reader import (
     describe_repeats,
     read_raw,
     without_repeats,

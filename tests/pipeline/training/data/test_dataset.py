@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from churnkit.pipeline import Split
-from churnkit.pipeline.training.dataset import synthetic_rows
+from churnkit.pipeline.training.data.dataset import synthetic_rows
 
 ids = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=30)
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from churnkit.displays.display import MODEL, NEGATIVE, POSITIVE, REFERENCE, ResultDisplay
-from churnkit.insights.metrics.mrr_movements import Movement, Movements
+from churnkit.insights.metrics.revenue.mrr_movements import Movement, Movements
 
 __all__ = ["MovementsDisplay"]
 
@@ -35,7 +35,7 @@ class MovementsDisplay(ResultDisplay[Movements | Movement]):
 
     Examples
     --------
-    >>> from churnkit.insights.metrics.mrr_movements import Movement
+    >>> from churnkit.insights.metrics.revenue.mrr_movements import Movement
     >>> month = Movement("2025-03", True, 9, 1, 0, 1, 0, 9, 90.0, 10.0, 0.0, 5.0, 2.0, 10.0, 93.0)
     >>> MovementsDisplay(month).amounts["churn"]
     -10.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from churnkit.core.io.csv_encoding import open_text
+from churnkit.core.io.csv.encoding import open_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

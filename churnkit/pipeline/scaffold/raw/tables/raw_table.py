@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from churnkit.core.io.raw_tables import raw_table
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.raw.row_times import ends_customer
+from churnkit.pipeline.scaffold.raw.tables.row_times import ends_customer
 from churnkit.timeline import Table
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
-    from churnkit.pipeline.scaffold.raw.table_keys import CustomerKeys
+    from churnkit.pipeline.scaffold.raw.tables.table_keys import CustomerKeys
     from churnkit.timeline import Lookup
 
 __all__ = ["RawTable", "RawTables"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from churnkit.insights.metrics.mrr_movements import Movement
+    from churnkit.insights.metrics.revenue.mrr_movements import Movement
     from churnkit.insights.sql_session import InsightsSession
 
     Floats = NDArray[np.float64]

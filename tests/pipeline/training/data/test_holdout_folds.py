@@ -22,11 +22,11 @@ from churnkit.models import (
 )
 from churnkit.models.selection.cost_estimate import estimate_cost
 from churnkit.pipeline import Recipe
-from churnkit.pipeline.training import holdout_folds
-from churnkit.pipeline.training.dataset import prepare
+from churnkit.pipeline.training.data import holdout_folds
+from churnkit.pipeline.training.data.dataset import prepare
+from churnkit.pipeline.training.data.holdout_folds import is_tested_forward, split_rows
+from churnkit.pipeline.training.data.holdout_split import Split
 from churnkit.pipeline.training.fit import fit
-from churnkit.pipeline.training.holdout_folds import is_tested_forward, split_rows
-from churnkit.pipeline.training.holdout_split import Split
 from churnkit.timeline import ActiveWithin, Count, InactivityChurn, Snapshots, Table, Timeline
 
 CUSTOMERS = 400

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from churnkit.bundle.fold_models import read_fold_models, write_fold_models
 from churnkit.bundle.parts.evaluation import EvaluationModel
+from churnkit.bundle.registry.fold_models import read_fold_models, write_fold_models
 from churnkit.errors import BundleError
 from churnkit.models.calibration.maps import Calibration
 from churnkit.models.scorers.additive import LinearScorer

@@ -26,8 +26,8 @@ from churnkit.core.user_code_errors import format_exception
 from churnkit.errors import ChurnkitError, DataError, RecipeError
 from churnkit.evaluation.classification.repeated_rows import count_rarer
 from churnkit.pipeline.checks.leakage import refuse_leaking_features
-from churnkit.pipeline.training.holdout_folds import split_rows
-from churnkit.pipeline.training.row_filters import describe_left_out, leave_out_rows
+from churnkit.pipeline.training.data.holdout_folds import split_rows
+from churnkit.pipeline.training.data.row_filters import describe_left_out, leave_out_rows
 from churnkit.timeline import build, repeat_weights
 from churnkit.timeline.data_coverage import first_timestamps, longest_windows
 

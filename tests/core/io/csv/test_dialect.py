@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from churnkit.core.io.csv_dialect import detect_dialect
+from churnkit.core.io.csv.dialect import detect_dialect
 from churnkit.core.io.table_file import open_table, read_table
 from churnkit.errors import ChurnkitError
 

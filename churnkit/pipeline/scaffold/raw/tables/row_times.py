@@ -13,13 +13,13 @@ from churnkit.core.io.formats.file_names import FILE_DATE
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_values import column_days
 from churnkit.pipeline.scaffold.keys.label_names import is_leaving_name
-from churnkit.pipeline.training.row_filters import has_text
+from churnkit.pipeline.training.data.row_filters import has_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
-    from churnkit.pipeline.scaffold.raw.column_format import ColumnFormat
+    from churnkit.pipeline.scaffold.raw.tables.column_format import ColumnFormat
 
 __all__ = [
     "choose_times",

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from churnkit.core.io.csv_encoding import open_text, scan_text
-from churnkit.core.io.csv_layout import ALIGNED, Layout, describe_skipped, first_rows, layout_of
+from churnkit.core.io.csv.encoding import open_text, scan_text
+from churnkit.core.io.csv.layout import ALIGNED, Layout, describe_skipped, first_rows, layout_of
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import refuse_unknown_column
 from churnkit.pipeline.scaffold.keys.label_column import list_names
-from churnkit.pipeline.scaffold.raw.key_columns import (
+from churnkit.pipeline.scaffold.raw.tables.key_columns import (
     KeyColumn,
     is_customer_name,
     is_other_person,
     singular,
 )
-from churnkit.pipeline.scaffold.raw.key_spelling import describe_absent, describe_difference
+from churnkit.pipeline.scaffold.raw.tables.key_spelling import describe_absent, describe_difference
 from churnkit.timeline import Lookup
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from churnkit.contracts import Schema, as_of, entity, feature, label
 from churnkit.errors import DataError, RecipeError
 from churnkit.models import ChurnClassifier, LightGBMTrees
 from churnkit.pipeline import Recipe
-from churnkit.pipeline.training import dask_table
-from churnkit.pipeline.training.dask_table import open_for_workers, prepare_on_workers
+from churnkit.pipeline.training.data import dask_table
+from churnkit.pipeline.training.data.dask_table import open_for_workers, prepare_on_workers
+from churnkit.pipeline.training.data.holdout_split import Split
 from churnkit.pipeline.training.fit import fit
-from churnkit.pipeline.training.holdout_split import Split
 
 FILES, ROWS = 6, 1_000
 MODEL = ChurnClassifier(

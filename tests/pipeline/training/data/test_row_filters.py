@@ -7,7 +7,7 @@ import pytest
 
 from churnkit.contracts import Column, Contract
 from churnkit.errors import RecipeError
-from churnkit.pipeline.training.row_filters import REASONS, describe_left_out, leave_out_rows
+from churnkit.pipeline.training.data.row_filters import REASONS, describe_left_out, leave_out_rows
 
 GYM = Contract(
     "gym",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from churnkit.displays.decisions.intervals import IntervalDisplay
 from churnkit.displays.display import REFERENCE
-from churnkit.displays.intervals import IntervalDisplay
 
 if TYPE_CHECKING:
     from churnkit.evaluation import PolicyEvaluation

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from churnkit.pipeline.scaffold.raw.key_columns import KeyColumn
+    from churnkit.pipeline.scaffold.raw.tables.key_columns import KeyColumn
 
 __all__ = ["describe_absent", "describe_difference"]
 

@@ -1,0 +1,1 @@
+"""CSV files: encoding, first rows and dialect."""

@@ -1,0 +1,1 @@
+"""Plots of the customer base: retention, lifetime value and revenue."""

@@ -1,0 +1,1 @@
+"""Plots of decisions and of what they brought: plans, policies and effects."""

@@ -1,0 +1,1 @@
+"""Plots of predictions: how good they are, why, and whether they age."""

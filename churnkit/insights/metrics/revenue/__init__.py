@@ -1,0 +1,1 @@
+"""Revenue metrics: recurring revenue, its forecast, and orders."""

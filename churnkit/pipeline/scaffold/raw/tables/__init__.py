@@ -1,0 +1,1 @@
+"""Structure of raw tables: keys, times, numbers and categories."""

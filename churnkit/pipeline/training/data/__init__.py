@@ -1,0 +1,1 @@
+"""Rows of a training: read, filtered, split and encoded."""
