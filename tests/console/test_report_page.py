@@ -122,3 +122,48 @@ def test_a_slow_report_is_announced_by_a_page_with_a_link_to_it(work, monkeypatc
     monkeypatch.setattr("churnkit.console.pages.report_page._WAIT_SECONDS", WAIT)
     assert browser.get("/report", headers=german).text == "<p>the report in de</p>"
     assert browser.get("/report").text == "<p>the report in en</p>"
+
+
+def test_a_slow_report_that_fails_says_so_at_the_next_visit(work, monkeypatch):
+    finished, builds = threading.Event(), []
+
+    def fail(*_):
+        builds.append(1)
+        assert finished.wait(WAIT)
+        raise ChurnkitError("4 customers match")
+
+    monkeypatch.setattr(ReportPages, "_build", fail)
+    monkeypatch.setattr("churnkit.console.pages.report_page._WAIT_SECONDS", 0.01)
+    browser = work()[0]
+    try:
+        assert browser.get("/report?f.plan=basic").status_code == 202
+    finally:
+        finished.set()
+    monkeypatch.setattr("churnkit.console.pages.report_page._WAIT_SECONDS", WAIT)
+    answer = browser.get("/report?f.plan=basic")
+    assert answer.status_code == 400
+    assert "4 customers match" in answer.text
+    assert len(builds) == 1
+
+
+def test_reports_that_wait_to_be_built_are_limited(reports, monkeypatch):
+    pages, built = reports
+    build, finished = pages._build, threading.Event()
+
+    def build_slowly(*arguments):
+        assert finished.wait(WAIT)
+        return build(*arguments)
+
+    monkeypatch.setattr(pages, "_build", build_slowly)
+    with ThreadPoolExecutor(16) as pool:
+        waiting = [pool.submit(pages.cached, {"plan": str(number)}) for number in range(16)]
+        while len(pages._builds) < 16:
+            threading.Event().wait(0.01)
+        try:
+            with pytest.raises(ChurnkitError, match="Too many reports"):
+                pages.cached({"plan": "another"})
+        finally:
+            finished.set()
+        assert all(page.result(WAIT) for page in waiting)
+    assert len(built) == 16
+    assert pages.cached({"plan": "another"}) == "page 17"

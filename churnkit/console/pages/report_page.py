@@ -32,6 +32,8 @@ _CACHED_PARTS: Final = 16
 # Each build holds its customers' rows and tables in memory; the full report waits for no other.
 _FULL_AT_ONCE: Final = 2
 _PARTS_AT_ONCE: Final = 2
+# Builds that run or wait, and failures that nobody has seen.
+_BUILDS_AT_ONCE: Final = 16
 # A report that takes longer is announced by a page with a link to it.
 _WAIT_SECONDS: Final = 5.0
 _FEWEST_CUSTOMERS: Final = 5
@@ -78,13 +80,13 @@ class ReportPages:
             for column, name in names.items()
             if request.query_params.get(name, "*") != "*"
         }
-        build = self._begin(selected, self._context.visible_rows(visitor))
+        key, build = self._begin(selected, self._context.visible_rows(visitor))
         if not wait([build], _WAIT_SECONDS).done:
             return self._context.page(
                 request, "report_wait.html", 202, visitor=visitor, title=_("Report")
             )
         headers = self._context.pages.headers(strict=False)
-        return HTMLResponse(build.result(), headers=headers)
+        return HTMLResponse(self._result(key, build), headers=headers)
 
     def cached(self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None = None) -> str:
         """Return the page for some filters, in the active locale, when it is built.
@@ -96,9 +98,11 @@ class ReportPages:
         visible
             Which rows the visitor may see, (n,); None for all.
         """
-        return self._begin(selected, visible).result()
+        return self._result(*self._begin(selected, visible))
 
-    def _begin(self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None) -> Future[str]:
+    def _begin(
+        self, selected: Mapping[str, str], visible: NDArray[np.bool_] | None
+    ) -> tuple[_Key, Future[str]]:
         """Return the page of an earlier build, or the build that runs or begins now."""
         rows = "" if visible is None else hashlib.sha256(np.packbits(visible).data).hexdigest()
         key = (active_locale().code, rows, tuple(sorted(selected.items())))
@@ -107,8 +111,12 @@ class ReportPages:
             if page is not None:
                 build: Future[str] = Future()
                 build.set_result(page)
-                return build
+                return key, build
             if key not in self._builds:
+                if len(self._builds) >= _BUILDS_AT_ONCE:
+                    self._builds = {k: each for k, each in self._builds.items() if not each.done()}
+                if len(self._builds) >= _BUILDS_AT_ONCE:
+                    raise ChurnkitError(_("Too many reports are being built. Try again later."))
                 self._builds[key] = build = Future()
                 # The build has the locale of the request, and does not keep the console from ending.
                 threading.Thread(
@@ -117,8 +125,16 @@ class ReportPages:
                     name="churnkit-report",
                     daemon=True,
                 ).start()
-                return build
-            return self._builds[key]
+            return key, self._builds[key]
+
+    def _result(self, key: _Key, build: Future[str]) -> str:
+        """Wait for a page; an error is raised once, and the next visit builds the page anew."""
+        try:
+            return build.result()
+        finally:
+            with self._lock:
+                if self._builds.get(key) is build:
+                    del self._builds[key]
 
     def _find(self, key: _Key) -> str | None:
         if key in self._parts:
@@ -137,8 +153,9 @@ class ReportPages:
         except Exception as raised:  # noqa: BLE001 - `Future.result` raises it in the request
             error = raised
         with self._lock:
-            build = self._builds.pop(key)
+            build = self._builds[key]
             if error is None:
+                del self._builds[key]
                 (self._parts if is_part else self._full)[key] = page
                 while len(self._parts) > _CACHED_PARTS:
                     del self._parts[next(iter(self._parts))]
