@@ -280,6 +280,25 @@ def test_flagged_and_found_customers_follow_from_the_curve_of_the_card(report, s
     )
 
 
+def test_repeated_rows_of_a_customer_count_as_one_in_intervals(shop_model):
+    from churnkit.report.sections.model_summary import found_customers
+
+    card = shop_model.card
+    churners = card["evaluation"]["churners"]
+    data = {**card["data"], "test_customers": card["evaluation"]["rows"] / 2}
+    figures = {one.name: one for one in found_customers({**card, "data": data}).figures}
+    found = figures["recall"].value
+    low, high = proportion_ends(found, churners / 2)
+    assert (figures["recall"].low, figures["recall"].high) == pytest.approx((low, high))
+
+
+def proportion_ends(share, size, z=1.959963984540054):
+    """Return Wilson's interval, as Wilson (1927) states it."""
+    center = (share + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z / (1 + z**2 / size) * np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2))
+    return center - half, center + half
+
+
 def test_groups_are_compared_in_one_table_and_not_in_sentences():
     from churnkit.evaluation import slice_metrics
     from churnkit.report.sections.model_summary import group_table, limit_sentences

@@ -78,6 +78,7 @@ def build_card(
         "data": {
             "rows": len(data.full.y),
             "churners": int(data.full.y.sum()),
+            "test_customers": tested.customer_count,
             "period": period,
             "digest": data.digest,
             "schema": data.contract.name,

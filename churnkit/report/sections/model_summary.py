@@ -34,6 +34,8 @@ def found_customers(card: Mapping[str, Any]) -> Figures | None:
     rows = list(zip(lift["share_of_customers"], lift["model"], lift["rule"], strict=True))
     share, by_model, by_rule = min(rows, key=lambda row: abs(row[0] - _SHARE))
     customers, churners = evaluation["rows"], evaluation["churners"]
+    # Rows of one customer depend on each other: at worst, they count as one.
+    weight = min(1.0, (card.get("data") or {}).get("test_customers", customers) / customers)
     flagged = share * customers
     group = _("the {share} of held-out customers at highest risk", share=format_percent(share, 0))
     found, by_chance = by_model * churners, share * churners
@@ -42,19 +44,19 @@ def found_customers(card: Mapping[str, Any]) -> Figures | None:
             Figure(
                 "precision", _("Of the flagged customers, churned"), found / flagged, "share",
                 _("churned customers among {group} / customers flagged", group=group),
-                *_interval(found / flagged, flagged),
+                *_interval(found / flagged, weight * flagged),
                 note=_("{churners} of all customers churned", churners=format_percent(churners / customers, _DIGITS)),
             ),
             Figure(
                 "recall", _("Of the churned customers, flagged"), by_model, "share",
                 _("churned customers among {group} / all churned customers", group=group),
-                *_interval(by_model, churners),
+                *_interval(by_model, weight * churners),
                 note=_("{found:,.0f} of {churners:,}; {by_chance:,.0f} by chance", found=found, churners=churners, by_chance=by_chance),
             ),
             Figure(
                 "recall_of_rule", _("Flagged by the best single rule"), by_rule, "share",
                 _("the same with as many customers flagged by the rule"),
-                *_interval(by_rule, churners),
+                *_interval(by_rule, weight * churners),
                 note=_("{by_rule:,.0f} of {churners:,}", by_rule=by_rule * churners, churners=churners),
             ),
             Figure(
