@@ -9,8 +9,8 @@ columns that are not features, and where the table is published::
 A fifth of each table is the test, drawn by a hash of the row's number within each outcome; of tables
 with more than 70,000 rows so many are used. ``churnkit init --from train.csv --label LABEL``, ``churnkit train`` and
 ``churnkit score`` run as they are, without an edit. The other models read the same rows, with dates
-as days and text as categories, and train on one processor. Scores are kept in ``FOLDER/scores``: a model that is there
-is not run again. AutoGluon is included with
+as days and text as categories, and train on one processor. Scores of peers are kept in
+``FOLDER/scores``: a peer that is there is not run again. AutoGluon is included with
 ``--autogluon PYTHON``, see `benchmarks.models`.
 """
 
@@ -64,8 +64,7 @@ def split(path: Path, settings: dict[str, Any], folder: Path) -> None:
 
 def run_commands(folder: Path, settings: dict[str, Any]) -> tuple[NDArray[np.float64], float]:
     """Run the commands of churnkit; return the test's probabilities, and CPU seconds."""
-    options = ["--label", settings["label"]]
-    options += ["--positive", settings["positive"]] if "positive" in settings else []
+    options = ["--label", settings["label"], "--positive", settings["positive"]]
     project, scores = folder / "project", folder / "scores.csv"
     seconds = 0.0
     for arguments, place in (
@@ -82,9 +81,13 @@ def run_commands(folder: Path, settings: dict[str, Any]) -> tuple[NDArray[np.flo
 
 
 def run_table(path: Path, settings: dict[str, Any], selected: list[Peer]) -> dict[str, Any]:
-    """Run churnkit and the other models on one table; models that ran before are read."""
+    """Run churnkit and the other models on one table; peers that ran before are read."""
     stored = path.parent / "scores" / f"{path.stem}.json"
     runs = json.loads(stored.read_text(encoding="utf-8")) if stored.exists() else {}
+    runs.pop(OWN, None)
+    # The rarer value if none is stated; churnkit init would choose by meaning.
+    answers = read_csv(path)[settings["label"]].str.strip()
+    settings = {"positive": answers[answers != ""].value_counts().idxmin(), **settings}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         split(path, settings, folder)
@@ -92,7 +95,7 @@ def run_table(path: Path, settings: dict[str, Any], selected: list[Peer]) -> dic
             folder / "train.csv",
             label=settings["label"],
             ids=tuple(settings.get("ids", ())),
-            positive=settings.get("positive"),
+            positive=settings["positive"],
             title=path.stem,
             test=folder / "test.csv",
             dates=True,
@@ -138,7 +141,7 @@ def _figures(y: NDArray[np.int_], runs: dict[str, Any], title: str) -> dict[str,
 def section(results: dict[str, Any]) -> str:
     """Format the figures as Markdown."""
     lines = [
-        "## Tables kept aside",
+        "## Held-out tables",
         "",
         (
             "`python -m benchmarks.own_tables FOLDER`: tables that no setting was selected on; a fifth "
@@ -184,7 +187,8 @@ def _gap(gap: list[float] | None) -> str:
 
 def best_gap(table: dict[str, Any]) -> float:
     """Return the gap in AUC to the peer with the highest."""
-    return float(min(run["auc_gap"][0] for run in table["runs"].values() if "auc_gap" in run))
+    gaps = [run["auc_gap"][0] for run in table["runs"].values() if "auc_gap" in run]
+    return float(min(gaps, default=np.nan))
 
 
 def main() -> None:
