@@ -260,13 +260,15 @@ def name_table(source: str | Path) -> str:
 
 
 def _name_tables(sources: Sequence[Path]) -> list[str]:
-    """Name several tables; sheets of one pattern after it, if their workbook has other tables."""
+    """Name several tables; sheets of one pattern after it, if no other table of their workbook is."""
     counts = Counter(parse_location(source).text for source in sources)
+    own = Counter(map(name_table, sources))
     names = []
     for location, name in ((parse_location(source), name_table(source)) for source in sources):
         stem = common_stem(location.part or "*")
         is_named = counts[location.text] > 1 and "*" in (location.part or "")
-        names.append(stem if is_named and stem != common_stem("*") else name)
+        is_named = is_named and stem not in {common_stem("*"), *own}
+        names.append(stem if is_named else name)
     return names
 
 
@@ -288,7 +290,8 @@ def find_several(sources: Sequence[Path], *, with_views: bool = True) -> dict[st
     Raises
     ------
     ChurnkitError
-        If one of several tables is not on this machine, where training could not find it.
+        If one of several tables is not on this machine, where training could not find it, or two
+        have the same name.
     """
     locations = [parse_location(source) for source in sources]
     if any(location.is_stream for location in locations):
@@ -298,7 +301,15 @@ def find_several(sources: Sequence[Path], *, with_views: bool = True) -> dict[st
     if len(sources) > 1:
         if not all(location.is_local for location in locations):
             raise ChurnkitError("copy the raw tables to this machine: several URLs cannot be read")
-        return dict(_join_numbered(list(zip(_name_tables(sources), sources, strict=True))))
+        several: dict[str, Path] = {}
+        for name, path in _join_numbered(list(zip(_name_tables(sources), sources, strict=True))):
+            if name in several:
+                raise ChurnkitError(
+                    f"table '{name}' is there twice, as {several[name]} and {path}: rename one of them, "
+                    "or leave one out"
+                )
+            several[name] = path
+        return several
     (location,) = locations
     if not location.is_local or location.part is not None:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import sqlite3
+from pathlib import Path
 
 import duckdb
 import openpyxl
@@ -13,6 +14,7 @@ import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 import pytest
 
+from churnkit.core.io.formats.excel_tables import split_workbook
 from churnkit.core.io.raw_tables import describe_files, find_several, find_tables, raw_table
 from churnkit.core.io.table_sources import open_source, read_table
 from churnkit.errors import ChurnkitError
@@ -220,3 +222,20 @@ def test_numbered_files_of_different_tables_copies_and_windows_stay_apart(tmp_pa
     assert sorted(find_tables(tmp_path)) == [
         "data1", "data2", "orders (1)", "orders (2)", "usage_30d", "usage_7d",
     ]  # fmt: skip
+
+
+def test_no_table_is_lost_where_sheets_or_files_share_a_name(tmp_path):
+    file = tmp_path / "w.xlsx"
+    write_sheets(file, {"Orders": ROWS, "Orders 2023": ROWS, "Orders 2024": ROWS})
+    workbook = openpyxl.load_workbook(file)
+    for name in ("Orders 2023", "Orders 2024"):
+        workbook[name]["B1"] = "amount"
+    workbook.save(file)
+    tables = {"Orders": Path(f"{file}#Orders"), "w": Path(f"{file}#Orders [0-9]*")}
+    assert find_several(split_workbook(file)) == find_tables(tmp_path) == tables
+    paths = [tmp_path / folder / "orders.csv" for folder in "ab"]
+    for path in paths:
+        path.parent.mkdir()
+        write_rows(path, "id,at\na,2015-01-01\n")
+    with pytest.raises(ChurnkitError, match=r"'orders' is there twice, as .*a.orders.csv and "):
+        find_several(paths)
