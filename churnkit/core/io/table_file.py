@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from churnkit.core.io.csv.dialect import Dialect, detect_dialect
 from churnkit.core.io.csv.encoding import open_text
-from churnkit.core.io.csv.layout import ALIGNED
+from churnkit.core.io.csv.layout import ALIGNED, first_rows
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:
@@ -41,6 +41,9 @@ BATCH_CELLS = 4_000_000
 PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 CSV_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".psv", ".txt"})
 _READ_BYTES = 1 << 20
+_DELIMITERS = ",;|\t"
+# Signs that may separate the fields of lines that are read as one column.
+_SEPARATORS = f"{_DELIMITERS}~^:!#&*"
 _CSV_BLOCK_BYTES = 8_000_000
 
 
@@ -275,7 +278,7 @@ def open_table(path: str | Path, *, label: str = "") -> TableFile:
             dialect = detect_dialect(file)
             columns = dialect.columns
             if not dialect.is_stated:
-                _refuse_quotes(label or str(file), columns)
+                _refuse_quotes(label or str(file), file, dialect)
         else:
             raise ChurnkitError(f"{file}: a table is a .csv, .tsv or .parquet file")
     except (pa.ArrowException, OSError, UnicodeError, EOFError, zlib.error, csv.Error) as error:
@@ -347,23 +350,36 @@ def refuse_duplicates(table: str, columns: Sequence[str]) -> None:
         )
 
 
-def _refuse_quotes(name: str, columns: Sequence[str]) -> None:
+def _refuse_quotes(name: str, file: Path, dialect: Dialect) -> None:
     """Refuse single quotes, which would be part of values, and lines that are read as one column."""
+    columns = dialect.columns
     if len(columns) > 1 and all(re.fullmatch("'.*'", column) for column in columns):
         raise ChurnkitError(
             f"{name} has single quotes around its values: export it with double quotes"
         )
-    sign = re.search(r"([,;|\t~^:!#&*]).*\1", columns[0]) if len(columns) == 1 else None
-    if sign is not None and sign[1] not in ",;|\t":
+    sign = _find_separator(file, dialect) if len(columns) == 1 else ""
+    if sign and sign not in _DELIMITERS:
         raise ChurnkitError(
-            f"{name} has one column: if '{sign[1]}' separates its fields, state it before the command, as in "
-            f"churnkit --csv-delimiter '{sign[1]}' init"
+            f"{name} has one column: if '{sign}' separates its fields, state it before the command, as in "
+            f"churnkit --csv-delimiter '{sign}' init"
         )
-    if sign is not None:
+    if sign:
         raise ChurnkitError(
-            f"{name} has double quotes around whole lines, which are one column so: export it with quotes "
-            "around values, or without"
+            f"{name} has double quotes around whole lines, so each line is read as one column: export it "
+            "with quotes around values, or without"
         )
+
+
+def _find_separator(file: Path, dialect: Dialect) -> str:
+    """Return the sign that is as often in each row of a single column as in its name, twice or more."""
+    (column,) = dialect.columns
+    signs = [sign for sign in _SEPARATORS if column.count(sign) > 1]
+    if not signs:
+        return ""
+    rows, _ = first_rows(file, dialect.encoding, dialect.delimiter, dialect.skip_lines)
+    below = [" ".join(row) for row in rows[1:]]
+    same = (s for s in signs if all(text.count(s) == column.count(s) for text in below))
+    return next(same, "") if below else ""
 
 
 def _refuse_unclosed_quote(file: Path, last_field: str) -> None:

@@ -317,6 +317,21 @@ def test_other_quotes_and_further_tables_are_refused_with_the_remedy(tmp_path, l
 
 
 @pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("Comments, remarks, notes", ["good, but slow", "fine", "a, b, c"]),
+        ("Q1: rate us (1:10)", ["5", "3", "5"]),
+        ("id~visits~churn", []),
+    ],
+)
+def test_signs_in_the_name_of_a_single_column_are_part_of_it(tmp_path, name, rows):
+    text = "\n".join(f'"{line}"' for line in (name, *rows))
+    (tmp_path / "file.csv").write_text(f"{text}\n")
+    table = read_table(tmp_path / "file.csv")
+    assert table.to_pydict() == {name: rows}
+
+
+@pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.xls", b"id\tchurn\n1\t0\n", "is text, no workbook: rename it to end in .csv"),
