@@ -43,10 +43,11 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 # Parts of ids by which customers differ.
-_VARIABLE = re.compile(r"\S+@\S+|[0-9a-fA-F-]{16,}|\d+")
+_VARIABLE = re.compile(r"(?<!\S)\S+@\S+|[0-9a-fA-F-]{16,}|\d+")
 # A line below the header of a printed table.
-_RULER = re.compile(r"[\s|+:=-]*-{3}[\s|+:=-]*")
-_DATA_CELL = re.compile(r"[-+]?[\d.,:/\s%-]*\d[\d.,:/\s%-]*")
+_RULER = re.compile(r"[\s|+:=-]+")
+_DASHES = "---"
+_DATA_CELL = re.compile(r"(?=\D*\d)[-+]?[\d.,:/\s%-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,8 @@ class Layout:
         dashes, as databases print below the header, describes nothing.
         """
         first, *others = self.rows[self.header + 1 :] or [[]]
-        if others and _RULER.fullmatch(" ".join(first)):
+        text = " ".join(first)
+        if others and _DASHES in text and _RULER.fullmatch(text):
             return self.lines[self.header + 2] - self.lines[self.header]
         below = [row for row in others if len(row) == self.width]
         if len(first) != self.width or len(below) < _MIN_ROWS_BELOW_TITLE:

@@ -335,3 +335,17 @@ def test_descriptions_of_aligned_columns_are_not_read_after_a_blank_line(write):
     lines = ["months  fee  tickets", "", "count   EUR  number", *("   ".join(row) for row in rows)]
     path = write("\n".join(lines))
     assert [list(row.values()) for row in read_table(path).to_pylist()] == rows
+
+
+@pytest.mark.parametrize("character", "-1b")
+def test_a_long_text_below_the_header_is_read_in_linear_time(write, character):
+    """Backtracking over 100,000 characters for each of them takes minutes."""
+    text = character * 100_000 + "x"
+    rows = "".join(f"{number},plan {number}\n" for number in range(10))
+    table = read_table(write(f"id,note\n,{text}\n{rows}"))
+    assert table["note"].to_pylist()[:2] == [text, "plan 0"]
+
+
+def test_a_line_of_dashes_below_the_header_is_not_read(write):
+    table = read_table(write("id | note\n---+-----\n1 | a\n2 | b\n3 | c\n4 | d\n5 | e\n"))
+    assert [text.strip() for text in table["id"].to_pylist()] == list("12345")
