@@ -14,6 +14,7 @@ from churnkit.core.io.table_sources import read_table
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import create_project
+from churnkit.pipeline.scaffold.raw.tables.table_reader import refuse_months, refuse_parts
 from tests.cli.project.test_single_tables import training_rows
 
 ROWS = 400
@@ -412,6 +413,36 @@ def test_a_test_table_without_the_outcome_is_no_raw_table(tmp_path):
         create_project(tmp_path / "project", [tmp_path / "in"])
 
 
+def test_a_log_next_to_recorded_outcomes_is_a_raw_table(tmp_path):
+    (tmp_path / "in").mkdir()
+    days = pd.date_range("2024-01-01", periods=300)
+    logins = {"customer_id": np.resize(IDS, 3_000), "date": np.resize(days, 3_000)}
+    pd.DataFrame(logins).to_csv(tmp_path / "in" / "logins.csv", index=False)
+    for date in ({"date": "2024-11-01"}, {}):
+        churn = pd.DataFrame({"customer_id": IDS, **date, "churned": LEFT.astype(int)})
+        churn.to_csv(tmp_path / "in" / "churn.csv", index=False)
+        drafted = create_project(tmp_path / f"project{len(date)}", [tmp_path / "in"])
+        assert "logins" in "".join(drafted.notes)
+
+
+@pytest.mark.parametrize(
+    "shared", [{"customer_id": IDS}, {"customer_id": np.roll(IDS, 1), "plan": 1}]
+)
+def test_a_table_of_the_same_customers_is_no_test_table(tmp_path, shared):
+    table = pd.DataFrame(shared)
+    table.to_csv(tmp_path / "plans.csv", index=False)
+    table.assign(churned=LEFT.astype(int)).to_csv(tmp_path / "churn.csv", index=False)
+    refuse_parts(find_tables(tmp_path))
+
+
+def test_a_test_table_is_refused_with_the_remedy(tmp_path):
+    table = pd.DataFrame({"customer_id": IDS, "plan": 1, "churned": LEFT.astype(int)})
+    table[:300].to_csv(tmp_path / "train.csv", index=False)
+    table[300:].drop(columns="churned").to_csv(tmp_path / "test.csv", index=False)
+    with pytest.raises(ChurnkitError, match="if both are raw tables, add --label churned"):
+        refuse_parts(find_tables(tmp_path))
+
+
 def test_dates_in_several_formats_are_named_as_such(tmp_path):
     forms = np.resize(["%Y-%m-%d", "%d/%m/%Y"], ROWS)
     days = pd.date_range("2023-01-01", periods=ROWS)
@@ -437,6 +468,17 @@ def test_months_without_a_year_are_refused_with_the_remedy(tmp_path, kind):
         ChurnkitError, match=r"months without a year: .* such as '(crm_)?[a-z]{3} 2024'"
     ):
         create_project(tmp_path / "project", [source])
+
+
+@pytest.mark.parametrize("other", ["ordered_at", "plan"])
+def test_files_of_months_with_dates_or_other_columns_are_not_refused(tmp_path, other):
+    """Logs state their own time, and tables of different columns are no months of one table."""
+    days = pd.date_range("2024-01-01", periods=ROWS, freq="h").astype(str)
+    for month in ("jan", "feb"):
+        more = {other: days} if other == "ordered_at" else {f"{other}_{month}": 1}
+        orders = pd.DataFrame({"customer_id": IDS, "visits": VISITS, **more})
+        orders.to_csv(tmp_path / f"orders_{month}.csv", index=False)
+    refuse_months([tmp_path], find_tables(tmp_path))
 
 
 def test_the_lock_of_an_open_workbook_is_no_table(tmp_path):

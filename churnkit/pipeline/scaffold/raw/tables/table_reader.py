@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,9 @@ from churnkit.core.io.locations import parse_location
 from churnkit.core.io.raw_tables import is_old_workbook
 from churnkit.core.io.table_sources import open_rows, open_source, read_table
 from churnkit.errors import ChurnkitError
-from churnkit.pipeline.scaffold.name_rules import is_label
+from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
+from churnkit.pipeline.scaffold.name_rules import is_customer_id, is_id, is_label
 from churnkit.pipeline.scaffold.number_columns import SPREADSHEET_ERRORS
 
 if TYPE_CHECKING:
@@ -82,26 +85,36 @@ def read_raw(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
 def refuse_months(sources: Sequence[Path], tables: Mapping[str, Path] | None) -> None:
     """Refuse files or sheets of months without a year: rows would be customers at unknown dates.
 
+    They have the same columns, and none of dates, which a log has.
+
     Raises
     ------
     ChurnkitError
         With the first and the last of them.
     """
     locations = [parse_location(source) for source in sources]
-    names = [] if tables is None else [path.name for path in tables.values() if path.is_file()]
-    for location in locations if tables is None else ():
+    groups: dict[frozenset[str], dict[str, Path]] = {}
+    for path in () if tables is None else tables.values():
+        if path.is_file() and not is_old_workbook(path):
+            columns = frozenset(open_rows(open_source(path)).columns)
+            groups.setdefault(columns, {})[path.name] = path
+    for source, location in zip(sources, locations, strict=True) if tables is None else ():
         if "*" in (location.part or ""):
-            names += choose_sheets(location.path, location.part, name=location.text)
-    if months := months_without_year(names):
+            sheets = choose_sheets(location.path, location.part, name=location.text)
+            groups[frozenset({str(source)})] = dict.fromkeys(sheets, source)
+    for paths in groups.values():
+        months = months_without_year(paths)
+        if not months or any(_has_dates(paths[name]) for name in months):
+            continue
         stem = table_stem(months[0])
         raise ChurnkitError(
-            f"{months[0]} to {months[-1]} are months without a year: add it to their names, such as "
-            f"'{stem} 2024', so that a row is a customer at a date"
+            f"{months[0]} to {months[-1]} have no column of dates, and are months without a year: add it to "
+            f"their names, such as '{stem} 2024', so that a row is a customer at a date"
         )
 
 
 def refuse_parts(tables: Mapping[str, Path]) -> None:
-    """Refuse a table next to a table of the same columns without the outcome, such as train and test.
+    """Refuse a table of other customers without the outcome, such as test next to train.
 
     Raises
     ------
@@ -112,11 +125,45 @@ def refuse_parts(tables: Mapping[str, Path]) -> None:
     files = {path: set(open_rows(open_source(path)).columns) for path in paths}
     for (labeled, columns), (other, fewer) in permutations(files.items(), 2):
         outcome = columns - fewer
-        if fewer < columns and len(outcome) == 1 and is_label(*outcome) == _CERTAIN:
+        is_part = fewer < columns and len(outcome) == 1 and is_label(*outcome) == _CERTAIN
+        if is_part and _have_other_customers(labeled, other):
+            name = outcome.pop()
             raise ChurnkitError(
-                f"{other.name} has the columns of {labeled.name} without the outcome, '{outcome.pop()}': "
-                f"draft from {labeled.name} alone (--from {labeled}), and score the other with churnkit score"
+                f"{other.name} has the columns of {labeled.name} without the outcome, '{name}', and other "
+                f"customers: draft from {labeled.name} alone (--from {quote(str(labeled))}), and score the "
+                f"other with churnkit score; if both are raw tables, add --label {quote(name)}"
             )
+
+
+def _have_other_customers(labeled: Path, other: Path) -> bool:
+    """Return True for different customers, one a row, with other columns than ids and dates."""
+    tables = [read_raw(path)[0] for path in (labeled, other)]
+    profiles = [
+        {name: profile_column(name, table[name]) for name in tables[1].column_names}
+        for table in tables
+    ]
+    names = set(filter(is_customer_id, profiles[1])) or set(filter(is_id, profiles[1]))
+    is_single = all(
+        0 < columns[name].distinct == table.num_rows
+        for table, columns in zip(tables, profiles, strict=True)
+        for name in names
+    )
+    if not names or not is_single:
+        return False
+    if any(set(profiles[0][name].texts) & set(profiles[1][name].texts) for name in names):
+        return False
+    return any(
+        detect_dates(column) is None
+        for name, column in profiles[1].items()
+        if not is_id(name) and not is_customer_id(name)
+    )
+
+
+def _has_dates(path: Path) -> bool:
+    table, _ = read_raw(path)
+    return any(
+        detect_dates(profile_column(name, table[name])) is not None for name in table.column_names
+    )
 
 
 def without_values(table: pa.Table, column: str, texts: Collection[str]) -> pa.Table:
