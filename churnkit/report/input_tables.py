@@ -161,7 +161,7 @@ def leave_out_churned(model: RetentionModel, customers: pa.Table) -> tuple[pa.Ta
 
 
 def describe_churned(model: RetentionModel, left: int, rows: int) -> str:
-    """Say how many customers `leave_out_churned` has left out; empty for none.
+    """Describe the customers that `leave_out_churned` has left out; empty for none.
 
     Parameters
     ----------

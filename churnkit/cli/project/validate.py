@@ -142,8 +142,8 @@ def _batches(
     from churnkit.contracts.parsing.arrow_columns import number_rows
     from churnkit.core.io.table_sources import open_rows
 
-    given = source.sheet(opened, contract, "predict", known=sheet, timeline=timeline)
-    rows = open_rows(given)
+    opened = source.sheet(opened, contract, "predict", known=sheet, timeline=timeline)
+    rows = open_rows(opened)
     source.check_columns(contract, timeline, rows.columns)
     declared = {column.name for column in contract.columns}
     names = [name for name in rows.columns if is_whole or name in declared]

@@ -19,7 +19,7 @@ from churnkit.contracts.parsing.scalars import (
 )
 from churnkit.core.loader_columns import is_loader_column
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.keys.date_columns import SERIAL_DAY, detect_dates, names_date
+from churnkit.pipeline.scaffold.keys.date_columns import SERIAL_DAY, detect_dates, is_date_name
 from churnkit.pipeline.scaffold.keys.label_names import is_prediction
 from churnkit.pipeline.scaffold.number_columns import (
     SPREADSHEET_ERRORS,
@@ -218,7 +218,7 @@ def _mixes_serial_days(profile: ColumnProfile) -> bool:
     """Return True for dates of which some are days as spreadsheets count them."""
     numbers = {text for text in profile.texts if SERIAL_DAY.fullmatch(text)}
     others = set(profile.texts) - numbers
-    is_mixed = bool(numbers) and bool(others) and names_date(profile.name)
+    is_mixed = bool(numbers) and bool(others) and is_date_name(profile.name)
     return is_mixed and all(map(_DATES.fullmatch, others))
 
 

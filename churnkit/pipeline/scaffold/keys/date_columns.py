@@ -26,8 +26,8 @@ __all__ = [
     "SERIAL_DAY",
     "DateFormat",
     "detect_dates",
+    "is_date_name",
     "months_review",
-    "names_date",
     "open_dates",
 ]
 
@@ -143,12 +143,12 @@ def months_review(texts: Iterable[str], styles: Sequence[str]) -> str:
     return f"assumed to be {styles[0]}: all would be days of January otherwise"
 
 
-def names_date(name: str) -> bool:
+def is_date_name(name: str) -> bool:
     """Return True for a name with a word for dates, or of the date at which something begins or ends.
 
     Examples
     --------
-    >>> names_date("signup"), names_date("fee")
+    >>> is_date_name("signup"), is_date_name("fee")
     (True, False)
     """
     return is_date_word(name) or bool(set(split_words(name)) & _BEGINNINGS)
@@ -157,7 +157,7 @@ def names_date(name: str) -> bool:
 def _detect_serial(name: str, texts: Sequence[str]) -> DateFormat | None:
     """Detect days as spreadsheets count them, in columns named as dates."""
     others = [text for text in texts if not SERIAL_DAY.fullmatch(text)]
-    if not names_date(name) or len(texts) - len(others) < _MIN_SERIAL or len(others) > _MAX_OPEN:
+    if not is_date_name(name) or len(texts) - len(others) < _MIN_SERIAL or len(others) > _MAX_OPEN:
         return None
     opened = open_dates(others, SERIAL_DAYS)
     return DateFormat(SERIAL_DAYS, open=opened) if len(opened) == len(others) else None

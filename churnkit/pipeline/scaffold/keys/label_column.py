@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_VALUES",
-    "are_answers",
     "describe_constant",
     "find_label",
     "holds_years",
     "is_reason",
+    "is_yes_no",
     "label_values",
     "list_names",
     "means_churned",
@@ -173,7 +173,7 @@ def _shape(column: ColumnProfile) -> int:
         or any(value_direction(value) == 1 and name_rating(value) == _CHURN for value in values)
     )
     several = 2 < len(values) <= MAX_VALUES and 1 in directions and is_clear
-    if means_churned(column) or is_mark or several or are_answers(values):
+    if means_churned(column) or is_mark or several or is_yes_no(values):
         return 2
     return _UNKNOWN if len(values) == 2 else 0
 
@@ -244,7 +244,7 @@ def holds_years(column: ColumnProfile) -> bool:
     return bool(is_year and column.texts and all(map(_YEAR.fullmatch, column.texts)))
 
 
-def are_answers(values: Sequence[str]) -> bool:
+def is_yes_no(values: Sequence[str]) -> bool:
     """Return True for several spellings of yes and no, such as Yes, YES, y and no."""
     return len(values) > 2 and {yes_or_no(value) for value in values} == {True, False}
 

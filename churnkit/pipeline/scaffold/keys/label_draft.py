@@ -10,9 +10,9 @@ from churnkit.pipeline.scaffold.column_roles import DraftColumn
 from churnkit.pipeline.scaffold.keys.date_columns import DateFormat, detect_dates
 from churnkit.pipeline.scaffold.keys.label_column import (
     MAX_VALUES,
-    are_answers,
     holds_years,
     is_reason,
+    is_yes_no,
     label_values,
     list_names,
     means_churned,
@@ -81,7 +81,7 @@ def draft_label(table: str, profile: ColumnProfile, positive: Sequence[str] = ()
         column = _draft_pair(profile, values, positive, blank)
         if column is not None:
             return column
-    if are_answers(values) and not positive and (direction := name_direction(profile.name)):
+    if is_yes_no(values) and not positive and (direction := name_direction(profile.name)):
         positive = [value for value in values if yes_or_no(value) is (direction > 0)]
     return _draft_values(profile, values, positive, blank)
 

@@ -99,14 +99,14 @@ def choose_times(
         if not happened or not ended:
             return happened, available, ended, notes
         begin, end = (column_days(table[c], times[c].written) for c in (happened, ended))
-        known = ~np.isnan(begin) & ~np.isnan(end)
-        late = int((end[known] < begin[known]).sum())
-        if 2 * late <= known.sum():
+        has_both = ~np.isnan(begin) & ~np.isnan(end)
+        late = int((end[has_both] < begin[has_both]).sum())
+        if 2 * late <= has_both.sum():
             return happened, available, ended, notes
         names.remove(happened)
         notes.append(
             f"column '{happened}' is not the start of rows: '{ended}' is earlier in {late:,} of "
-            f"{known.sum():,} rows that have both"
+            f"{has_both.sum():,} rows that have both"
         )
 
 
