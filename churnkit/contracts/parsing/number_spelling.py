@@ -221,6 +221,9 @@ class Spelling:
             return self.normalize(value)
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if is_number and value == value and self.written in DATE_STYLES:  # noqa: PLR0124
+            # Times since 1970 are rounded to their unit; days of spreadsheets have fractions.
+            if self.written.startswith("epoch"):
+                return normalize_date(f"{value:.0f}", self.written) or value
             return normalize_date(f"{value:.9f}".rstrip("0").rstrip("."), self.written) or value
         return value
 

@@ -115,6 +115,15 @@ def test_integers_since_1970_are_read_as_times():
     assert compile_cell_parser(column, lenient=True)(1711893909) == 0.0
 
 
+@pytest.mark.parametrize("unit", ["seconds", "milliseconds", "microseconds"])
+def test_fractions_since_1970_are_rounded_to_the_unit(unit):
+    column = Column("at", "datetime", ("as_of",), written=f"epoch {unit}")
+    whole = round(MOMENT.timestamp() * {"seconds": 1, "milliseconds": 1e3}.get(unit, 1e6))
+    dates = normalize_dates(pa.table({"at": [whole + 0.25, whole - 0.25]}), column)["at"]
+    assert [read_date(text) for text in dates.to_pylist()] == [microseconds(MOMENT)] * 2
+    assert compile_cell_parser(column, lenient=True)(whole + 0.25) == 0.0
+
+
 def test_every_day_of_a_spreadsheet_is_that_of_openpyxl():
     excel = pytest.importorskip(
         "openpyxl.utils.datetime", reason="the extra 'excel' is not installed"
