@@ -26,8 +26,12 @@ MONTH_OF = {
     for month, names in enumerate(MONTHS, 1)
     for name in names.split()
     for length in range(3, len(name) + 1)
+    if name[:length] != "jui"
 }
-"""Number of each month by its names, and by their beginnings of three letters or more."""
+"""Number of each month by its names, and by their beginnings of three letters or more.
+
+"jui" is that of June and of July in French.
+"""
 _MICROSECOND = timedelta(microseconds=1)
 
 

@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATE_STYLES",
+    "LAST_SERIAL",
     "MONTHS",
+    "MONTH_YEARS",
     "SERIAL_DAYS",
+    "SERIAL_PATTERN",
+    "YEAR",
     "are_months",
     "detect_date_styles",
     "is_open_date",
@@ -32,11 +36,25 @@ DATE_STYLES: Final = (
 # Months by the start of their names, in English, German, French, Spanish, Italian and others.
 MONTHS: Final = {
     "jan": 1, "gen": 1, "ene": 1, "feb": 2, "fev": 2, "fév": 2, "mar": 3, "mär": 3, "mrz": 3,
-    "maa": 3, "apr": 4, "abr": 4, "avr": 4, "may": 5, "mai": 5, "mag": 5, "mei": 5, "jun": 6,
+    "mae": 3, "maa": 3, "apr": 4, "abr": 4, "avr": 4, "may": 5, "mai": 5, "mag": 5, "mei": 5, "jun": 6,
     "giu": 6, "juin": 6, "jul": 7, "lug": 7, "juil": 7, "aug": 8, "ago": 8, "aoû": 8, "aou": 8,
     "sep": 9, "set": 9, "oct": 10, "okt": 10, "out": 10, "ott": 10, "nov": 11, "dec": 12,
     "dez": 12, "dic": 12, "déc": 12,
 }  # fmt: skip
+# Patterns that the engines share, without backslashes; the range from & to ( has the apostrophe.
+YEAR: Final = "(?:19|20)[0-9]{2}"
+"""Pattern of the years in which months are dates."""
+MONTH_YEARS: Final = (
+    "{names}[.]?[-/. &-(]{{0,2}}{year}",
+    "{year}{names}[.]?",
+    "{names}[-/]{year}",
+)
+"""Patterns of months: a name and a year, a year and a name, and numbers."""
+SERIAL_PATTERN: Final = "[0-9]{1,7}(?:[.][0-9]+)?|[0-9]{4,7},[0-9]+"
+"""Pattern of days as spreadsheets count them; a comma after fewer digits separates thousands."""
+LAST_SERIAL: Final = 2_958_465
+"""Number of 9999-12-31."""
+_NAMES = "|".join(MONTH_OF)
 _NAME = r"[^\W\d_]{3,12}\.?"
 _TIME = (
     r"(?:(?:T|[ ,]+)(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})"
@@ -58,12 +76,15 @@ _PATTERNS: Final = {
         r"(?P<year>[0-9]{4}|[0-9]{2})" + _TIME
     ),
     "MM/YYYY": re.compile(
-        r"(?P<month>[0-9]{1,2})[-/](?P<year>[0-9]{4})"
-        r"|(?P<month2>" + _NAME + r")[-/. ']{0,2}(?P<year2>[0-9]{4}|[0-9]{2})"
-        r"|(?P<year3>[0-9]{4})(?P<month3>" + _NAME + ")"
+        MONTH_YEARS[0].format(names=f"(?P<month2>{_NAMES})", year=f"(?P<year2>{YEAR}|[0-9]{{2}})")
+        + "|"
+        + MONTH_YEARS[1].format(names=f"(?P<month3>{_NAMES})", year=f"(?P<year3>{YEAR})")
+        + "|"
+        + MONTH_YEARS[2].format(names="(?P<month>0?[1-9]|1[0-2])", year=f"(?P<year>{YEAR})"),
+        re.IGNORECASE,
     ),
 }
-_SERIAL = re.compile(r"[0-9]{1,7}(?:[.,][0-9]+)?")
+_SERIAL = re.compile(SERIAL_PATTERN)
 _FIRST_SERIAL = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - a calendar day
 _YEAR = re.compile(r"([0-9]{4})(?:\.0+)?")
 # The first of the years that two digits stand for.
@@ -127,7 +148,7 @@ def normalize_date(text: str, style: str) -> str | None:
     groups = match.groupdict().items()
     parts = {name.rstrip("23"): part for name, part in groups if part is not None}
     try:
-        month = _month(parts["month"], is_strict=style == "MM/YYYY")
+        month = _month(parts["month"])
         date = dt.date(_full_year(parts["year"]), month, int(parts.get("day", 1)))
         return date.isoformat() + _clock(parts)
     except ValueError:
@@ -140,13 +161,11 @@ def _full_year(year: str) -> int:
     return _PIVOT + (int(year) - _PIVOT) % 100
 
 
-def _month(text: str, *, is_strict: bool) -> int:
-    """Return the number of a month; 0 for no month, and with `is_strict` for other words."""
+def _month(text: str) -> int:
+    """Return the number of a month; 0 for other words."""
     if text.isdecimal():
         return int(text)
     name = text.lower()
-    if is_strict:
-        return MONTH_OF.get(name.rstrip("."), 0)
     return MONTHS.get(name[:4]) or MONTHS.get(name[:3], 0)
 
 
@@ -170,10 +189,11 @@ def _clock(parts: dict[str, str]) -> str:
 
 
 def _from_serial(text: str) -> str | None:
-    if not _SERIAL.fullmatch(text):
+    days = float(text.replace(",", ".")) if _SERIAL.fullmatch(text) else -1.0
+    if not 0 <= days < LAST_SERIAL + 1:
         return None
     # Fractions of a day are exact to the millisecond.
-    milliseconds = round(float(text.replace(",", ".")) * 86_400_000)
+    milliseconds = round(days * 86_400_000)
     try:
         moment = _FIRST_SERIAL + dt.timedelta(milliseconds=milliseconds)
     except OverflowError:

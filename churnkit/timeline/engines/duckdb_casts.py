@@ -16,7 +16,6 @@ from churnkit.timeline.engines.text_formats import (
     MONTH_FORMATS,
     TextFunctions,
     format_remedy,
-    microseconds,
 )
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def _cast_typed_time(name: str, kind: str, zone: str) -> str:
 def _cast_text_time(text: str, zone: str, written: str | None) -> str:
     if written is None:
         return _cast_iso_time(text, zone)
-    if number := microseconds(f"TRY_CAST(replace({text}, ',', '.') AS DOUBLE)", written):
+    if number := _TEXTS.microseconds(text, written, "TRY_CAST({value} AS DOUBLE)"):
         return f"make_timestamp(TRY_CAST({number} AS BIGINT))"
     iso = _TEXTS.iso_time(text, written)
     value = _cast_iso_time(_TEXTS.without_half_day(iso), zone)

@@ -16,7 +16,6 @@ from churnkit.timeline.engines.text_formats import (
     MONTH_FORMATS,
     TextFunctions,
     format_remedy,
-    microseconds,
 )
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ def _cast_time(name: str, kind: str, zone: str, written: str | None) -> Cast | N
     text = f"nullif(trim({_plain_text(name, kind)}), '')"
     if written is None:
         return _try(_cast_iso_time(text, zone), text, "datetime")
-    if number := microseconds(f"try_cast(replace({text}, ',', '.') AS DOUBLE)", written):
+    if number := _TEXTS.microseconds(text, written, "try_cast({value} AS DOUBLE)"):
         value = f"timestamp_micros(try_cast({number} AS BIGINT))"
     else:
         iso = _TEXTS.iso_time(text, written)

@@ -6,16 +6,23 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from churnkit.contracts.parsing.date_spelling import MONTHS, SERIAL_DAYS
+from churnkit.contracts.parsing.date_spelling import (
+    LAST_SERIAL,
+    MONTH_YEARS,
+    MONTHS,
+    SERIAL_DAYS,
+    SERIAL_PATTERN,
+    YEAR,
+)
+from churnkit.core.time import MONTH_OF
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = [
     "MONTH_FORMATS",
     "TextFunctions",
     "format_remedy",
-    "microseconds",
     "number_patterns",
 ]
 
@@ -45,10 +52,7 @@ _NAMED = (
     + _CLOCK
     + ")$",
 )
-_NAMED_MONTH = (
-    "^(?:{names})[^0-9]*([0-9]{{2}}|[0-9]{{4}})$",
-    "^([0-9]{{4}})[^0-9a-z]*(?:{names})[^0-9]*$",
-)
+_ANY_YEAR = f"({YEAR}|[0-9]{{2}})"
 _HALF_DAY = " ?[AaPp][.]?[Mm][.]?$"
 _CURRENCY = " ?(?:[A-Za-z]{1,3}[.$]?|[^0-9A-Za-z.,()+ -]{1,3})? ?"
 # Separators of thousands in any format: apostrophes and spaces that do not break.
@@ -74,18 +78,10 @@ def number_patterns(written: str) -> tuple[str, str]:
     return digits, f"^[(]?[+-]?{_CURRENCY}[+-]?{digits} ?[%kKmM]?{_CURRENCY}[)]?-?$"
 
 
-def microseconds(number: str, written: str) -> str | None:
-    """Return the microseconds since 1970 of a number in SQL; None for a format of texts.
-
-    Examples
-    --------
-    >>> microseconds("x", "Excel serial")
-    'round((x - 25569) * 86400000) * 1000'
-    """
-    if written == SERIAL_DAYS:
-        return f"round(({number} - {_SERIAL_OF_1970}) * 86400000) * 1000"
-    factor = _EPOCH_MICROSECONDS.get(written)
-    return None if factor is None else f"round({number} * {factor})"
+def _names_by_month(months: Mapping[str, int]) -> list[tuple[int, str]]:
+    """Return the alternatives of a pattern for the names of each month."""
+    by_number = groupby(sorted(months, key=months.__getitem__), months.__getitem__)
+    return [(number, "|".join(names)) for number, names in by_number]
 
 
 def format_remedy(written: str) -> str:
@@ -141,29 +137,55 @@ class TextFunctions:
                 break
         return text
 
-    def _with_month_numbers(
-        self,
-        text: str,
-        patterns: Sequence[str] = _NAMED,
-        replacement: str = "{g}1/{month}/{g}2{g}3",
-    ) -> str:
-        """Rewrite dates with the name of a month as DD/MM/YYYY, or as another replacement says."""
+    def microseconds(self, text: str, written: str, try_double: str) -> str | None:
+        """Return the microseconds since 1970 of the text of a number; None for a format of texts.
+
+        Parameters
+        ----------
+        text
+            SQL of the text.
+        written
+            Format.
+        try_double
+            Pattern of the cast to a double that returns NULL on failure.
+        """
+        number = try_double.format(value=f"replace({text}, ',', '.')")
+        if written != SERIAL_DAYS:
+            factor = _EPOCH_MICROSECONDS.get(written)
+            return None if factor is None else f"round({number} * {factor})"
+        is_number = self.matches.format(text=text, pattern=f"^(?:{SERIAL_PATTERN})$")
+        days = f"CASE WHEN {is_number} AND {number} < {LAST_SERIAL + 1} THEN {number} END"
+        return f"round(({days} - {_SERIAL_OF_1970}) * 86400000) * 1000"
+
+    def _with_month_numbers(self, text: str) -> str:
+        """Rewrite dates with the name of a month as DD/MM/YYYY."""
         text = f"lower({text})"
-        by_number = groupby(sorted(MONTHS.items(), key=lambda pair: pair[1]), lambda pair: pair[1])
-        for number, pairs in by_number:
-            names = "|".join(name for name, _ in pairs)
-            written = replacement.format(g=self.group, month=f"{number:02d}")
-            for pattern in patterns:
-                text = self._replace(text, pattern.format(names=names), written)
+        for number, names in _names_by_month(MONTHS):
+            replacement = f"{self.group}1/{number:02d}/{self.group}2{self.group}3"
+            for pattern in _NAMED:
+                text = self._replace(text, pattern.format(names=names), replacement)
         return text
 
     def _first_of_month(self, text: str) -> str:
-        """Rewrite months such as 01/2024 and Jan-24 as their first days."""
-        text = self._with_month_numbers(text, _NAMED_MONTH, "{month}/{g}1")
+        """Rewrite months such as 01/2024 and Jan-24 as their first days; NULL for other texts."""
+        lower = text = f"lower({text})"
+        short, year_first, numeric = (f"^{pattern}$" for pattern in MONTH_YEARS)
+        for number, alternatives in _names_by_month(MONTH_OF):
+            names = f"(?:{alternatives})"
+            written = f"{number:02d}/{self.group}1"
+            text = self._replace(text, short.format(names=names, year=_ANY_YEAR), written)
+            text = self._replace(text, year_first.format(names=names, year=f"({YEAR})"), written)
         for century, year in _YEARS:
             pattern = f"^([0-9]{{1,2}})[-/]({year})$"
             text = self._replace(text, pattern, f"{century}{self.group}2-{self.group}1-01")
-        return text
+        names = f"(?:{'|'.join(MONTH_OF)})"
+        shapes = (
+            short.format(names=names, year=_ANY_YEAR),
+            year_first.format(names=names, year=YEAR),
+            numeric.format(names="(?:0?[1-9]|1[0-2])", year=YEAR),
+        )
+        is_month = self.matches.format(text=lower, pattern="|".join(shapes))
+        return f"CASE WHEN {is_month} THEN {text} END"
 
     def is_half_day(self, text: str) -> str:
         """Test for a time with AM or PM."""
