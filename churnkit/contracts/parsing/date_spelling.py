@@ -16,6 +16,7 @@ __all__ = [
     "DATE_STYLES",
     "LAST_SERIAL",
     "MONTHS",
+    "MONTH_YEAR",
     "MONTH_YEARS",
     "SERIAL_DAYS",
     "SERIAL_PATTERN",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 _SECONDS: Final = {"epoch seconds": 0, "epoch milliseconds": 3, "epoch microseconds": 6}
+MONTH_YEAR: Final = "MM/YYYY"
+"""Style of months, by number or name."""
 SERIAL_DAYS: Final = "Excel serial"
 """Style of days since 1899-12-30, as spreadsheets count them; a fraction is the time of day."""
 # The order of day, month and year; any of ``-./`` and spaces may separate them.

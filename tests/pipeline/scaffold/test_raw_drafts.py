@@ -13,6 +13,7 @@ import pytest
 from churnkit.core.io.raw_tables import find_tables
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.column_roles import draft_column
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
 from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
@@ -42,13 +43,17 @@ def profile(name, texts):
         ("ts", ["1706659200", "1706745600"], "epoch seconds"),
         ("event_timestamp", ["1706659200000", "1706745600123"], "epoch milliseconds"),
         ("created", ["1706659200000000", "1706745600123456"], "epoch microseconds"),
-        ("signup_date", ["45322", "45323.75"], "Excel serial"),
+        ("signup_date", [str(45_322 + n / 4) for n in range(10)], "Excel serial"),
+        ("left", ["Jan-24", "Feb. 2024"], "MM/YYYY"),
+        ("month", ["01/2024", "02/2024"], "MM/YYYY"),
+        ("period", ["Jan24", "Jan24"], "MM/YYYY"),
     ],
 )
 def test_formats_of_times_are_inferred(name, texts, written):
     form = time_format(profile(name, [*texts, ""]))
     assert form is not None
-    assert (form.written, form.review) == (written, "")
+    review = "" if written != "MM/YYYY" else form.review
+    assert (form.written, form.review) == (written, review)
 
 
 @pytest.mark.parametrize(
@@ -59,12 +64,59 @@ def test_formats_of_times_are_inferred(name, texts, written):
         ("at", ["31/01/2024", "01/31/2024"]),
         ("price", ["12.50", "13.75"]),
         ("price", ["45322", "45323"]),
+        ("signup_date", [str(45_322 + n) for n in range(9)]),
+        *(
+            (name, [str(30_000 + 997 * n) for n in range(30)])
+            for name in (
+                "session_time_ms",
+                "day_minutes",
+                "start_salary",
+                "spend_on_travel",
+                "income_month",
+                "left_amount",
+                "end_balance",
+                "mobile_data",
+                "date_spend",
+                "steps_day",
+            )
+        ),
+        ("customer_id", [f"{n % 12 + 1:02d}-{1990 + n}" for n in range(30)]),
+        ("customer_id", [f"{n % 12 + 1:02d}-{1000 + n}" for n in range(80)]),
+        ("month_id", ["01-2001", "02-2002"]),
+        ("room", ["12-1001", "12-1002"]),
+        ("room", ["12-2001", "11-2002"]),
+        ("month", ["12-1001", "12-2101"]),
+        ("store", ["MAR01", "MAY02"]),
+        ("store", ["2001MAR", "2002MAY"]),
+        ("set", ["set 12", "set 13"]),
         ("quarter", ["Q1 2024", "Q2 2024"]),
         ("plan", ["basic", "pro"]),
     ],
 )
 def test_other_columns_are_no_times(name, texts):
     assert time_format(profile(name, texts)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["session_time_ms", "start_salary", "spend_on_travel", "day_minutes", "income_month"]
+)
+def test_numbers_as_large_as_days_of_a_spreadsheet_stay_numbers(name):
+    draft = draft_column(profile(name, [str(30_000 + 97 * n) for n in range(300)] * 3))
+    assert (draft.type, draft.role) == ("int", "feature")
+
+
+@pytest.mark.parametrize("number", [1_000, 1_990])
+def test_ids_like_months_are_the_customers(tmp_path, number):
+    ids = [f"{n % 12 + 1:02d}-{number + n}" for n in range(80)]
+    pcsv.write_csv(
+        pa.table({"customer_id": ids, "plan": ["a", "b"] * 40}), tmp_path / "customers.csv"
+    )
+    days = [str(dt.date(2024, 1, 1) + dt.timedelta(n)) for n in range(240)]
+    orders = pa.table({"customer_id": ids * 3, "ordered_on": days, "amount": [1.5] * 240})
+    pcsv.write_csv(orders, tmp_path / "orders.csv")
+    raw = read_raw_tables({n: tmp_path / f"{n}.csv" for n in ("customers", "orders")}, entity=None)
+    assert {table.entity for table in raw.tables} == {"customer_id"}
+    assert not raw.question
 
 
 def test_a_date_of_the_seventies_in_milliseconds_is_no_open_date():

@@ -112,3 +112,42 @@ def test_rows_without_a_time_do_not_take_that_of_their_customer(tmp_path):
     raw = read_raw_tables({name: tmp_path / f"{name}.csv" for name in tables}, entity=None)
     assert {table.name for table in raw.tables} == {"members", "visits"}
     assert "table 'usage' is left out: it has several rows per customer and no times" in raw.notes
+
+
+def times_of(columns, name="log"):
+    """Read one table, and return the time of its rows."""
+    (table,) = read_raw_tables({name: columns}, entity=None).tables
+    return table.happened
+
+
+def test_days_of_a_spreadsheet_are_no_times_where_there_are_dates(tmp_path):
+    path = tmp_path / "orders.csv"
+    table = {
+        "customer_id": [f"K{n % COUNT}" for n in range(3 * COUNT)],
+        "start_date": [45_292 + n for n in range(3 * COUNT)],
+        "ordered_at": [BEGIN + dt.timedelta(n) if n else None for n in range(3 * COUNT)],
+    }
+    pcsv.write_csv(pa.table(table), path)
+    assert times_of(path) == "ordered_at"
+    pcsv.write_csv(pa.table(table).drop_columns("ordered_at"), path)
+    assert times_of(path) == "start_date"
+
+
+def test_milliseconds_are_no_times_of_sessions(tmp_path):
+    path = tmp_path / "sessions.csv"
+    table = {
+        "customer_id": [f"K{n % COUNT}" for n in range(3 * COUNT)],
+        "session_time_ms": [30_000 + 97 * n for n in range(3 * COUNT)],
+        "at": [BEGIN + dt.timedelta(n) if n else None for n in range(3 * COUNT)],
+    }
+    pcsv.write_csv(pa.table(table), path)
+    assert times_of(path) == "at"
+
+
+def test_dates_of_the_rows_of_a_log_come_before_those_of_its_files(tmp_path):
+    for year in (2023, 2024):
+        days = [dt.date(year, 1, 1) + dt.timedelta(n) for n in range(3 * COUNT)]
+        ids = [f"K{n % COUNT}" for n in range(3 * COUNT)]
+        table = pa.table({"customer_id": ids, "opted_at": [None, *days[1:]]})
+        pcsv.write_csv(table, tmp_path / f"events_{year}-01.csv")
+    assert times_of(tmp_path / "events_[0-9]*.csv") == "opted_at"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from churnkit.contracts.parsing.date_spelling import (
+    MONTH_YEAR,
     SERIAL_DAYS,
     are_months,
     detect_date_styles,
@@ -15,7 +16,7 @@ from churnkit.contracts.parsing.date_spelling import (
 )
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date
 from churnkit.pipeline.scaffold.keys.label_names import is_date_word, means_no_end
-from churnkit.pipeline.scaffold.name_rules import split_words
+from churnkit.pipeline.scaffold.name_rules import is_id, split_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "SERIAL_DAY",
     "DateFormat",
+    "are_months_of_years",
     "detect_dates",
+    "detect_serial",
     "is_date_name",
     "months_review",
     "open_dates",
@@ -41,6 +44,13 @@ _MAX_OPEN = 5
 # From 1982 to 2064, as spreadsheets count.
 SERIAL_DAY = re.compile(r"[3-5][0-9]{4}(?:[.,][0-9]+)?")
 _MIN_SERIAL = 10
+_SERIAL_WORDS = {"date", "datum", "fecha", "birthday", "birthdate", "startdate", "enddate"}
+# Codes with a month and four digits, or with its name, are months only in columns of these names.
+_MONTH_WORDS = {
+    "date", "datum", "fecha", "month", "monat", "mois", "mes", "mese", "maand", "period", "periode",
+    "ym", "yearmonth", "yyyymm", "snapshot",
+}  # fmt: skip
+_SPELLED_MONTH = re.compile("([^0-9 './-]{3,})[ './-]+[0-9]+")
 _BEGINNINGS = {"signup", "joined", "birthday", "start", "end"}
 _EMPTY = ("0000-00-00", "0000-00-00 00:00:00", "00.00.0000", "00/00/0000")
 
@@ -92,13 +102,13 @@ def detect_dates(profile: ColumnProfile) -> DateFormat | None:
     texts = [text for text in profile.texts if text not in empty]
     if profile.kind not in {"text", "number"} or not texts:
         return None
-    serial = _detect_serial(profile.name, texts)
+    serial = detect_serial(profile.name, texts)
     if serial is not None:
         return replace(serial, empty=empty)
     if all(map(_DIGITS.fullmatch, texts)):
         form = _detect_digits(profile.name, texts)
         return form and replace(form, empty=empty)
-    return _detect_text(texts, empty) if profile.kind == "text" else None
+    return _detect_text(profile.name, texts, empty) if profile.kind == "text" else None
 
 
 def open_dates(texts: Iterable[str], *styles: str | None) -> tuple[str, ...]:
@@ -117,11 +127,11 @@ def open_dates(texts: Iterable[str], *styles: str | None) -> tuple[str, ...]:
     return tuple(text for text in texts if any(is_open(text, style) for style in styles))
 
 
-def _detect_text(texts: list[str], empty: tuple[str, ...]) -> DateFormat | None:
+def _detect_text(name: str, texts: list[str], empty: tuple[str, ...]) -> DateFormat | None:
     if all(read_date(text) is not NOT_READABLE for text in texts):
         return DateFormat(None, None, empty, open_dates(texts, None))
     styles = detect_date_styles(texts)
-    if not styles:
+    if not styles or (MONTH_YEAR in styles and not are_months_of_years(name, texts)):
         return None
     opened = open_dates(texts, styles[0])
     review = months_review(texts, styles)
@@ -154,10 +164,39 @@ def is_date_name(name: str) -> bool:
     return is_date_word(name) or bool(set(split_words(name)) & _BEGINNINGS)
 
 
-def _detect_serial(name: str, texts: Sequence[str]) -> DateFormat | None:
-    """Detect days as spreadsheets count them, in columns named as dates."""
+def are_months_of_years(name: str, texts: Sequence[str]) -> bool:
+    """Return True for months such as 01/2024 and Jan-24, rather than ids and codes such as MAR01.
+
+    They are spelled with a separator in two months at least, or their column is named as one of months.
+
+    Examples
+    --------
+    >>> are_months_of_years("left", ["Jan-24", "Feb 24"]), are_months_of_years("store", ["MAR01", "MAY02"])
+    (True, False)
+    >>> are_months_of_years("month", ["01/2024"]), are_months_of_years("customer_id", ["01-2001"])
+    (True, False)
+    """
+    if is_id(name) or not all(normalize_date(text, MONTH_YEAR) for text in texts):
+        return False
+    if set(split_words(name)) & _MONTH_WORDS:
+        return bool(texts)
+    spelled = [match for match in map(_SPELLED_MONTH.fullmatch, texts) if match]
+    return len(spelled) == len(texts) and len({match[1].lower() for match in spelled}) > 1
+
+
+def detect_serial(name: str, texts: Sequence[str]) -> DateFormat | None:
+    """Detect ten days or more as spreadsheets count them, in columns whose names end in a word for dates.
+
+    Examples
+    --------
+    >>> days = [str(45_292 + number) for number in range(10)]
+    >>> detect_serial("signup_date", days), detect_serial("session_time_ms", days)
+    (DateFormat(written='Excel serial', other=None, empty=(), open=(), review=''), None)
+    """
     others = [text for text in texts if not SERIAL_DAY.fullmatch(text)]
-    if not is_date_name(name) or len(texts) - len(others) < _MIN_SERIAL or len(others) > _MAX_OPEN:
+    words = split_words(name)
+    is_named = bool(words) and (words[-1] in _SERIAL_WORDS or words[:2] == ["date", "of"])
+    if not is_named or len(set(texts).difference(others)) < _MIN_SERIAL or len(others) > _MAX_OPEN:
         return None
     opened = open_dates(others, SERIAL_DAYS)
     return DateFormat(SERIAL_DAYS, open=opened) if len(opened) == len(others) else None

@@ -7,14 +7,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from churnkit.contracts.parsing.date_spelling import (
+    MONTH_YEAR,
     MONTHS,
     SERIAL_DAYS,
     detect_date_styles,
-    normalize_date,
 )
 from churnkit.contracts.parsing.number_spelling import currency_of, split_number, unit_factor
 from churnkit.pipeline.scaffold import name_rules
-from churnkit.pipeline.scaffold.keys.date_columns import SERIAL_DAY, months_review, open_dates
+from churnkit.pipeline.scaffold.keys.date_columns import (
+    are_months_of_years,
+    detect_serial,
+    months_review,
+    open_dates,
+)
 from churnkit.pipeline.scaffold.keys.label_column import list_names
 from churnkit.pipeline.scaffold.keys.label_names import means_no_end
 from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
@@ -176,20 +181,24 @@ def _text_time_format(
         return _day_and_month(texts, missing)
     if profile.kind == "text" and all(map(_NAMED_MONTH.fullmatch, texts)):
         return ColumnFormat("DD Mon YYYY", missing)
-    if profile.kind == "text" and all(normalize_date(text, "MM/YYYY") for text in texts):
-        return ColumnFormat("MM/YYYY", missing, "", _MONTHS_REVIEW)
+    if profile.kind == "text" and are_months_of_years(profile.name, texts):
+        return ColumnFormat(MONTH_YEAR, missing, "", _MONTHS_REVIEW)
     if not name_rules.is_id(profile.name) and all(map(_COMPACT_DATE.fullmatch, texts)):
         return ColumnFormat("YYYYMMDD", missing)
-    words = set(name_rules.split_words(profile.name))
-    return _named_time_format(texts, missing) if words & _TIME_WORDS else None
+    return _named_time_format(profile.name, texts, missing)
 
 
-def _named_time_format(texts: list[str], missing: tuple[str, ...]) -> ColumnFormat | None:
+def _named_time_format(
+    name: str, texts: list[str], missing: tuple[str, ...]
+) -> ColumnFormat | None:
     """Infer the format of digits in a column with the name of a time."""
+    serial = detect_serial(name, texts)
+    if serial is not None and not serial.open:
+        return ColumnFormat(SERIAL_DAYS, missing)
+    if not set(name_rules.split_words(name)) & _TIME_WORDS:
+        return None
     if all(map(_MONTH.fullmatch, texts)):
         return ColumnFormat("YYYYMM", missing, "", _MONTHS_REVIEW)
-    if all(map(SERIAL_DAY.fullmatch, texts)):
-        return ColumnFormat(SERIAL_DAYS, missing)
     if all(map(_SHORT_DATE.fullmatch, texts)):
         return ColumnFormat("YYMMDD", missing)
     return _epoch(texts, missing) if all(map(_INTEGER.fullmatch, texts)) else None

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churnkit.contracts.parsing.date_spelling import SERIAL_DAYS
 from churnkit.core.io.formats.file_names import FILE_DATE
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_values import column_days
@@ -16,7 +17,7 @@ from churnkit.pipeline.scaffold.keys.label_names import is_leaving_name
 from churnkit.pipeline.training.data.row_filters import has_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
     from churnkit.pipeline.scaffold.raw.tables.column_format import ColumnFormat
@@ -61,9 +62,13 @@ _MAX_EARLY_SHARE = 0.01
 
 
 def time_columns(
-    columns: Mapping[str, ColumnProfile], times: list[str]
+    columns: Mapping[str, ColumnProfile], times: list[str], *, serial: Collection[str] = ()
 ) -> tuple[str | None, str | None, str | None]:
-    """Choose the columns of the time of a row, of its availability and of its end."""
+    """Choose the columns of the time of a row, of its availability and of its end.
+
+    Dates come before `serial`, columns of days as spreadsheets count them, and dates of half of the
+    rows or more before that in the name of a row's file.
+    """
 
     def words(name: str) -> set[str]:
         return set(name_rules.split_words(name))
@@ -73,6 +78,7 @@ def time_columns(
     ]
     # Ends that every row has are planned ones, if others are filled in when a row ends.
     ends = [time for time in own if _is_end(time)]
+    ends = [time for time in ends if time not in serial] or ends
     ended = next((time for time in ends if columns[time].missing), next(iter(ends), None))
     if ended is None and any({"valid", "to"} <= words(time) for time in own):
         ended = next(time for time in own if {"valid", "to"} <= words(time))
@@ -82,8 +88,18 @@ def time_columns(
     if not starts:
         # A table of ends, such as cancellations.
         return (ended or available), None, None
-    happened = min(starts, key=lambda time: (columns[time].missing, times.index(time)))
-    return happened, available, ended
+
+    def order(time: str) -> tuple[int, int, int]:
+        profile = columns[time]
+        if time in serial:
+            rank = 3
+        elif time == FILE_DATE:
+            rank = 1
+        else:
+            rank = 2 * (2 * profile.missing > profile.rows)
+        return rank, profile.missing, times.index(time)
+
+    return min(starts, key=order), available, ended
 
 
 def choose_times(
@@ -94,8 +110,9 @@ def choose_times(
     Such a time, as of an export, is no start of a row. The last result is a note on each.
     """
     names, notes = list(times), list[str]()
+    serial = {name for name, form in times.items() if form.written == SERIAL_DAYS}
     while True:
-        happened, available, ended = time_columns(columns, names)
+        happened, available, ended = time_columns(columns, names, serial=serial)
         if not happened or not ended:
             return happened, available, ended, notes
         begin, end = (column_days(table[c], times[c].written) for c in (happened, ended))
