@@ -17,7 +17,7 @@ from churnkit.core.io.formats.file_names import (
     file_dates,
     find_numbered,
     name_pattern,
-    series_stem,
+    series_stems,
 )
 from churnkit.core.io.formats.lakehouse import DELTA_LOG, is_iceberg
 from churnkit.core.io.formats.signature import (
@@ -351,7 +351,7 @@ def name_numbered(tables: Mapping[str, Path], names: Iterable[str]) -> dict[str,
     named = dict(tables)
     needed = set(names)
     for name in needed - set(named):
-        single = [table for table in tables if table not in needed and series_stem(table) == name]
+        single = [table for table in tables if table not in needed and name in series_stems(table)]
         if len(single) == 1:
             named[name] = named.pop(single[0])
     return named

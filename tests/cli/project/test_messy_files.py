@@ -470,6 +470,23 @@ def test_months_without_a_year_are_refused_with_the_remedy(tmp_path, kind):
         create_project(tmp_path / "project", [source])
 
 
+@pytest.mark.parametrize(
+    ("names", "is_refused"),
+    [
+        (("customers_jan31", "customers_feb28", "customers_mar31"), True),
+        (("data_set", "data_out"), False), (("customers_jan24", "customers_feb24"), False),
+    ],
+)  # fmt: skip
+def test_days_after_months_are_no_years(tmp_path, names, is_refused):
+    for name in names:
+        pd.DataFrame({"id": IDS, "visits": VISITS}).to_csv(tmp_path / f"{name}.csv", index=False)
+    if not is_refused:
+        refuse_months([tmp_path], find_tables(tmp_path))
+        return
+    with pytest.raises(ChurnkitError, match="months without a year"):
+        refuse_months([tmp_path], find_tables(tmp_path))
+
+
 @pytest.mark.parametrize("other", ["ordered_at", "plan"])
 def test_files_of_months_with_dates_or_other_columns_are_not_refused(tmp_path, other):
     """Logs state their own time, and tables of different columns are no months of one table."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 import pytest
 
+from churnkit.core.io.raw_tables import find_tables
 from churnkit.pipeline.scaffold.column_profile import profile_column
 from churnkit.pipeline.scaffold.raw.tables.raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.raw.tables.row_times import time_columns
@@ -151,3 +152,15 @@ def test_dates_of_the_rows_of_a_log_come_before_those_of_its_files(tmp_path):
         table = pa.table({"customer_id": ids, "opted_at": [None, *days[1:]]})
         pcsv.write_csv(table, tmp_path / f"events_{year}-01.csv")
     assert times_of(tmp_path / "events_[0-9]*.csv") == "opted_at"
+
+
+def test_files_of_years_named_opt_out_are_no_files_of_october(tmp_path):
+    for year in (2023, 2024):
+        days = [dt.date(year, 1, 1) + dt.timedelta(n) for n in range(3 * COUNT)]
+        ids = [f"K{n % COUNT}" for n in range(3 * COUNT)]
+        table = pa.table({"customer_id": ids, "opted_at": [None, *days[1:]]})
+        pcsv.write_csv(table, tmp_path / f"opt_out_{year}.csv")
+    (pattern,) = find_tables(tmp_path).values()
+    assert times_of(pattern) == "opted_at"
+    (table,) = read_raw_tables({"log": pattern}, entity=None).tables
+    assert "file_date" not in table.profiles

@@ -7,7 +7,7 @@ import re
 from calendar import monthrange
 from fnmatch import fnmatchcase
 from glob import escape
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ __all__ = [
     "find_numbered",
     "months_without_year",
     "name_pattern",
-    "series_stem",
+    "series_stems",
 ]
 
 # Column of the date in the name of a row's file.
@@ -45,6 +45,7 @@ _NAMED = (
 # "sales (1)", nor a number with a unit, as in "usage_30d".
 _NUMBER = r"(?<![(\d])\d+(?:[-_. ]?[QqWw]?\d+)*"
 _PART = re.compile(rf"(?:(?P<named>{_NAMED})|{_NUMBER})(?![A-Za-z\d])", re.IGNORECASE)
+_NUMBER_PART = re.compile(rf"{_NUMBER}(?![A-Za-z\d])")
 _WILDCARDS = re.compile(r"[-_. ]*(?:\[[^\]]*\]|[*?])+(?:[-_. ]*(?:\[[^\]]*\]|[*?])+)*[-_. ]*")
 _ANY_SUFFIX = ".*"
 _DATE = re.compile(
@@ -54,7 +55,15 @@ _DATE = re.compile(
     r"|(?<![^\W_])Q(?P<quarter4>[1-4])[-_. ]?(?P<year4>(?:19|20)\d\d)(?!\d)",
     re.IGNORECASE,
 )
-_MONTH_ALONE = re.compile(rf"(?<![^\W\d_])(?:{_NAME})(?![^\W_])", re.IGNORECASE)
+_MONTH_ALONE = re.compile(
+    rf"(?<![^\W\d_])(?P<month>{_NAME})(?:{_GAP}(?:{_DAY}))?(?![^\W_])", re.IGNORECASE
+)
+# Months that are other words, too: in opt_out_2023 and data_set.
+_WORDS = {"ago", "gen", "lug", "mag", "out", "set"}
+# Numbers after the name of a month that are years, unless some exceed 31: others are days.
+_FIRST_SHORT, _LAST_SHORT, _LAST_DAY = 13, 29, 31
+_MAX_STEP = 3
+_PIVOT = 69
 _RUN = re.compile(r"[^\W\d_]+|\d+|[\W_]+")
 
 
@@ -73,8 +82,18 @@ def find_numbered(names: Iterable[str]) -> list[list[str]]:
     >>> find_numbered(["crm_mar_2024.csv", "crm_apr_2024.csv", "crm_market_2024.csv"])
     [['crm_mar_2024.csv', 'crm_apr_2024.csv']]
     """
-    ordered = sorted(names, key=lambda name: (_without_numbers(name), _numbers(name), name))
-    groups = [list(group) for _, group in groupby(ordered, key=_without_numbers)]
+    listed = list(names)
+    by_text: dict[str, list[str]] = {}
+    for name in listed:
+        by_text.setdefault(_without_numbers(name), []).append(name)
+    dated = {text for text, group in by_text.items() if len(group) > 1 and _have_years(group)}
+
+    def text_of(name: str) -> str:
+        text = _without_numbers(name)
+        return text if text in dated else _NUMBER_PART.sub("\0", table_stem(name))
+
+    ordered = sorted(listed, key=lambda name: (text_of(name), _numbers(name), name))
+    groups = [list(group) for _, group in groupby(ordered, key=text_of)]
     # One name in two formats is not a series.
     return [group for group in groups if 1 < len(group) == len(set(map(table_stem, group)))]
 
@@ -126,19 +145,22 @@ def common_stem(pattern: str) -> str:
     return _WILDCARDS.sub("_", stem).strip("_") or "rows"
 
 
-def series_stem(name: str) -> str:
-    """Return the name of the table to which a file with a number or a date belongs.
+def series_stems(name: str) -> set[str]:
+    """Return the names of tables to which a file with a number or a date may belong.
 
     Examples
     --------
-    >>> series_stem("customers_2024_09.csv"), series_stem("Sep-24.xlsx"), series_stem("crm.csv")
-    ('customers', 'rows', 'crm')
+    >>> series_stems("customers_2024_09.csv"), sorted(series_stems("opt_out_2023.csv"))
+    ({'customers'}, ['opt', 'opt_out'])
     """
-    return common_stem(_PART.sub("*", table_stem(name)))
+    return {common_stem(part.sub("*", table_stem(name))) for part in (_PART, _NUMBER_PART)}
 
 
 def months_without_year(names: Iterable[str]) -> list[str]:
-    """Return names that differ in the name of a month alone, and have no date; empty if there are none.
+    """Return names that differ in the name of a month, or of a month and a day, and have no date.
+
+    Numbers after names of months that form no run of months are days. Names are of two months at
+    least, not all of them words such as set and out.
 
     Examples
     --------
@@ -146,18 +168,23 @@ def months_without_year(names: Iterable[str]) -> list[str]:
     (['crm_jan.csv', 'crm_feb.csv'], [])
     >>> months_without_year(["Jan 24", "Feb 24"])
     []
+    >>> months_without_year(["jan31", "feb28"]), months_without_year(["data_set", "data_out"])
+    (['jan31', 'feb28'], [])
     """
-    by_rest: dict[str, list[str]] = {}
+    by_rest: dict[str, dict[str, str]] = {}
     for name in names:
         stem = table_stem(name)
-        rest, count = _MONTH_ALONE.subn("", stem)
-        if count == 1 and not _DATE.search(stem):
-            by_rest.setdefault(rest, []).append(name)
-    return (
-        max(by_rest.values(), key=len, default=[])
-        if any(len(v) > 1 for v in by_rest.values())
-        else []
-    )
+        months = list(_MONTH_ALONE.finditer(stem))
+        if len(months) == 1 and all(map(_is_short, _DATE.finditer(stem))):
+            rest = _MONTH_ALONE.sub("", stem)
+            by_rest.setdefault(rest, {})[name] = months[0]["month"].casefold()
+    groups = [
+        list(months)
+        for months in by_rest.values()
+        if len({MONTH_OF[month] for month in months.values()}) > 1
+        if not _WORDS.issuperset(months.values()) and file_dates(list(months), "*") is None
+    ]
+    return max(groups, key=len, default=[])
 
 
 def file_dates(names: Sequence[str], pattern: str = "") -> list[dt.date] | None:
@@ -175,6 +202,8 @@ def file_dates(names: Sequence[str], pattern: str = "") -> list[dt.date] | None:
     ['2024-03-31']
     >>> [str(date) for date in file_dates(["Jan-24", "2024Feb", "Q2 2024"]) or ()]
     ['2024-01-31', '2024-02-29', '2024-06-30']
+    >>> file_dates(["opt_out_2023", "opt_out_2024"]), file_dates(["jan31", "feb28"])
+    (None, None)
     """
     found = [list(_DATE.finditer(table_stem(name))) for name in names]
     if not names or any(len(matches) != 1 for matches in found):
@@ -182,7 +211,11 @@ def file_dates(names: Sequence[str], pattern: str = "") -> list[dt.date] | None:
     matches = [match for (match,) in found]
     if len(names) == 1 and (not pattern or matches[0].group() in pattern):
         return None
-    if len(names) > 1 and _are_days({_month_name(match) for match in matches}, matches):
+    months = {_month_name(match) for match in matches}
+    if len(names) > 1 and _are_days(months, matches):
+        return None
+    is_constant = len(names) > 1 or any(month in pattern.casefold() for month in months)
+    if not _are_years(matches) or (len(months) == 1 and months <= _WORDS and is_constant):
         return None
     try:
         dates = [_to_date(match) for match in matches]
@@ -204,15 +237,47 @@ def _month_name(match: re.Match[str]) -> str:
 
 def _are_days(months: set[str], matches: Sequence[re.Match[str]]) -> bool:
     """Return True for one month with numbers of two digits, such as May_10 and May_11: no years."""
-    is_short = all(len(_parts(match).get("year", "")) < len("2024") for match in matches)
-    return is_short and len(months) == 1
+    return all(map(_is_short, matches)) and len(months) == 1
+
+
+def _is_short(match: re.Match[str]) -> bool:
+    """Return True for a date with a year of two digits."""
+    return len(_parts(match).get("year", "")) < len("2024")
+
+
+def _are_years(matches: Iterable[re.Match[str]]) -> bool:
+    """Return True if two digits after names of months are years, rather than days such as jan31, feb28.
+
+    Some exceed 31, or the months form a run, of which each is at most a quarter after the one before.
+    """
+    short = [_parts(match) for match in matches if _is_short(match)]
+    years = [int(parts["year"]) for parts in short]
+    if any(year > _LAST_DAY for year in years):
+        return True
+    if not all(_FIRST_SHORT <= year <= _LAST_SHORT for year in years):
+        return False
+    months = sorted(
+        {
+            12 * year + MONTH_OF[parts["month"].casefold()]
+            for year, parts in zip(years, short, strict=True)
+            if "day" not in parts
+        }
+    )
+    return all(later - month <= _MAX_STEP for month, later in pairwise(months))
+
+
+def _have_years(names: Sequence[str]) -> bool:
+    """Return True for names of one form in which the numbers after names of months are years."""
+    named = [m for name in names for m in _PART.finditer(table_stem(name)) if m["named"]]
+    return len(set(map(_without_numbers, names))) == 1 and _are_years(named)
 
 
 def _to_date(match: re.Match[str]) -> dt.date:
     parts = _parts(match)
     year, month = int(parts["year"]), parts.get("month", "")
     number = 3 * int(parts["quarter"]) if "quarter" in parts else MONTH_OF.get(month.casefold(), 0)
-    year, number = year + 2000 * (year < 100), number or int(month)
+    year += 0 if year > 99 else 2000 if year < _PIVOT else 1900
+    number = number or int(month)
     return dt.date(year, number, int(parts.get("day") or monthrange(year, number)[1]))
 
 
@@ -239,12 +304,13 @@ def _pattern(names: Sequence[str], *, exact: bool) -> str:
     exact
         Match numbers of the same digits, and the first letters of months.
     """
-    texts = [escape(text) for text in re.split("[\0\1]", _without_numbers(names[0]))]
+    part = _PART if _have_years(names) else _NUMBER_PART
+    texts = [escape(text) for text in part.sub("\0", table_stem(names[0])).split("\0")]
     parts = zip(
-        *([match.group() for match in _PART.finditer(table_stem(n))] for n in names), strict=True
+        *([match.group() for match in part.finditer(table_stem(n))] for n in names), strict=True
     )
     wildcards = [_wildcard(each, exact=exact) if len(set(each)) > 1 else each[0] for each in parts]
-    return "".join(part for pair in zip(texts, [*wildcards, ""], strict=True) for part in pair)
+    return "".join(text for pair in zip(texts, [*wildcards, ""], strict=True) for text in pair)
 
 
 def _wildcard(numbers: Sequence[str], *, exact: bool) -> str:
