@@ -70,8 +70,6 @@ _LOG_NOTE = (
     "{name} is read as an event log, because customers have rows at several times; if a row is a "
     "customer and a column is the outcome, name that column with --label"
 )
-
-
 _CAUSE = "for actions against some causes of churn, declare it with cause() in place of ignore()"
 # Earlier ends of the data that are tried.
 _MAX_EARLIER_ENDS = 3
@@ -351,12 +349,12 @@ def _create_with_timeline(
     example = os.path.relpath(next(iter(raw.paths.values())).resolve().parent, folder.resolve())
     readme = readme_text(folder.resolve().name, module, f"{quote(example)} --as-of DATE")
     written, kept = write_files(folder, checked.files | common_files(readme))
-    told = (*notes, *raw.notes, *checked.notes)
+    lines = (*notes, *raw.notes, *checked.notes)
     if checked.problem:
-        lines = describe_lines(checked.files[f"training/{module}.py"], f"training/{module}.py")
-        told = (*told, f"training will be refused: {checked.problem}", lines)
+        places = describe_lines(checked.files[f"training/{module}.py"], f"training/{module}.py")
+        lines = (*lines, f"training will be refused: {checked.problem}", places)
     return CreatedProject(
-        folder, module, checked.columns, written, kept, told, questions=checked.questions
+        folder, module, checked.columns, written, kept, lines, questions=checked.questions
     )
 
 
@@ -413,16 +411,19 @@ def _try_horizons(
 def _try_labels(
     draft: TimelineDraft, first: _CheckedTimeline, check: Callable[..., _Checked]
 ) -> _CheckedTimeline | None:
-    for skip in range(1, len(draft.alternatives) + 1):
+    skip = draft.position
+    while (skip := skip + 1) < draft.meanings:
         try:
-            _, checked = check(skip=skip)
+            other, checked = check(skip=skip)
         except ChurnkitError:
             continue
         if not checked.problem and not checked.questions:
             reason = (
-                f"review: another label is chosen, as training would refuse it: {first.problem}"
+                f"review: another label is chosen, {other.meaning}, as training would refuse "
+                f"{draft.meaning}: {first.problem}"
             )
             return replace(checked, notes=(*checked.notes, reason))
+        skip = max(skip, other.position)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from churnkit.contracts.validation.labels import encode_label
 from churnkit.core.io.raw_tables import raw_table
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import create_project
+from churnkit.pipeline.scaffold.project import _CheckedTimeline, _try_labels
 from churnkit.pipeline.training.data.dataset import read_training_table
 from churnkit.timeline import EventChurn, build
 
@@ -297,7 +299,26 @@ def test_terms_that_are_all_renewed_make_way_for_another_label(tmp_path):
     recipe = load_recipe(tmp_path / "project" / "training" / f"{drafted.recipe}.py")
     assert recipe.timeline is not None
     assert type(recipe.timeline.label).__name__ == "InactivityChurn"
-    assert "another label is chosen, as training would refuse it" in drafted.notes[-1]
+    assert "another label is chosen, InactivityChurn of 'visits' (" in drafted.notes[-1]
+    assert "as training would refuse ContractualChurn of 'subscriptions' (" in drafted.notes[-1]
+
+
+@pytest.mark.parametrize(("position", "skips"), [(0, [1, 2]), (1, [2])])
+def test_further_meanings_of_churn_are_tried_to_the_last_one(position, skips):
+    """Two recorded outcomes and a contract: training accepts the contract alone."""
+    drafts = [SimpleNamespace(position=n, meanings=3, meaning=f"label {n}") for n in range(3)]
+    tried = []
+
+    def check(*, skip):
+        tried.append(skip)
+        problem = "" if skip == 2 else "too few churned"
+        return drafts[skip], _CheckedTimeline((), {}, (), (), problem)
+
+    first = _CheckedTimeline((), {}, (), (), "too few churned")
+    draft: Any = drafts[position]
+    checked: Any = _try_labels(draft, first, check)
+    assert tried == skips
+    assert "label 2, as training would refuse label" in checked.notes[0]
 
 
 @pytest.mark.parametrize("column", ["Customer Name", "Id"])

@@ -254,6 +254,24 @@ def test_a_file_of_labels_without_a_date_is_read_at_the_end_of_the_data(tmp_path
     assert len(made.timeline.snapshots.dates) == 1
     assert not any(name.startswith("labels") for name in made.timeline.features)
     assert [type(other).__name__ for other, _ in made.alternatives] == ["InactivityChurn"]
+    assert (made.position, made.meanings) == (0, 2)
+
+
+def test_a_draft_keeps_the_position_of_its_meaning_of_churn(tmp_path):
+    """Two files of labels count as two, also where they are of one kind."""
+    visits = activity(400)
+    tables = {
+        "visits": visits,
+        "labels": people(["1", "0"] * 60),
+        "target": people(["0", "1"] * 60),
+    }
+    made = [draft(tmp_path, tables, skip=skip) for skip in (0, 1, 2)]
+    assert [(each.position, each.meanings) for each in made] == [(0, 3), (1, 3), (2, 3)]
+    assert [each.meaning.split(" (")[0] for each in made] == [
+        "ObservedChurn of 'labels'",
+        "ObservedChurn of 'target'",
+        "InactivityChurn of 'visits'",
+    ]
 
 
 def test_a_file_of_labels_with_dates_gives_the_snapshots(tmp_path):

@@ -80,6 +80,10 @@ class TimelineDraft:
         What must be answered before training; it is the ``todo`` of the label's column.
     ends
         Times of the tables' last rows, in order.
+    meaning
+        What churn means, with the table.
+    position, meanings
+        Position of that meaning, and the number of all: the most explicit is the first.
     """
 
     timeline: Timeline
@@ -88,6 +92,9 @@ class TimelineDraft:
     alternatives: tuple[tuple[Any, str], ...]
     question: str = ""
     ends: tuple[dt.datetime, ...] = ()
+    meaning: str = ""
+    position: int = 0
+    meanings: int = 1
 
     @property
     def shorter_than(self) -> int | None:
@@ -168,7 +175,8 @@ def draft_timeline(
         draft = _assemble(
             raw, rule, main, schedule, histories=histories, others=others, notes=notes
         )
-        draft = replace(draft, ends=tuple(end for end in ends if until is None or end < until))
+        earlier = tuple(end for end in ends if until is None or end < until)
+        draft = replace(draft, ends=earlier, position=skip + position, meanings=skip + len(rules))
         return _ask(draft, raw.question or raw.difference or rule.question)
     main = activity if rules[0].kind != "contract" else _named(tables, rules[0].table)
     schedule = short_schedule(histories[main.name])
@@ -286,7 +294,8 @@ def _assemble(
         *(f"churn could also be: {each.reason}" for each in others),
     ]
     columns = _schema(timeline, raw.tables, rule)
-    return TimelineDraft(timeline, columns, tuple(notes), alternatives)
+    meaning = f"{type(chosen).__name__} of '{source}' ({rule.reason})"
+    return TimelineDraft(timeline, columns, tuple(notes), alternatives, meaning=meaning)
 
 
 def _describe_dates(schedule: Schedule) -> str:
