@@ -79,6 +79,17 @@ def _open_rows(source: str, sql: str | None) -> Any:
     return None
 
 
+def _name_dated(opened: Any, timeline: Timeline) -> dict[str, Path]:
+    """Name files with a date after the tables of a timeline that read it."""
+    from churnkit.core.io.formats.file_names import FILE_DATE
+    from churnkit.core.io.raw_tables import name_numbered
+
+    dated = {
+        name for table in timeline.tables if FILE_DATE in table.times for name in table.sources
+    }
+    return name_numbered(opened, dated)
+
+
 @dataclass(frozen=True, slots=True)
 class CustomerInput:
     """Arguments that select customers.
@@ -200,7 +211,12 @@ class CustomerInput:
         if dates and any(FILE_DATE in table.times for table in timeline.tables):
             day = f"{dates[0] + timedelta(days=1)}, the day after the date in its name"
         where = f"if this is the table '{names[0]}', add --as-of {day}"
-        if len(names) > 1:
+        if self.sql is not None:
+            where = (
+                "--sql must return these rows; or save the raw tables as files, and name their folder with "
+                f"--as-of {day}"
+            )
+        elif len(names) > 1:
             tables = " ".join(f"--table {name}=FILE" for name in names)
             where = f"add --as-of {day} to the folder of its tables, or to {tables}"
         return (
@@ -217,20 +233,30 @@ class CustomerInput:
 
     def has_raw_tables(self, model: RetentionModel) -> bool:
         """Return whether the source is the raw tables of a model's timeline, or customers' rows."""
-        from churnkit.core.io.table_sources import open_rows, open_source
+        from churnkit.core.io.locations import parse_location
+        from churnkit.core.io.table_sources import is_pattern, open_rows, open_source
 
         timeline = model.contents.timeline
         if self.tables:
             return True
         if self.as_of is None or timeline is None or self.sql is not None:
             return False
-        if self.customers is None or not Path(self.customers).exists():
+        location = parse_location(self.customers or "-")
+        is_files = is_pattern(self.customers or "-")
+        if self.customers is None or not (
+            is_files or (location.is_local and location.path.exists())
+        ):
             return False
         opened = self.open()
         names = {source for table in timeline.tables for source in table.sources}
         if _ONLY_TABLE not in opened:
-            return bool(names & set(self.name_table(opened, timeline)))
-        columns = open_rows(open_source(self.customers)).columns
+            return bool(names & set(_name_dated(opened, timeline)))
+        try:
+            columns = open_rows(open_source(self.customers)).columns
+        except ChurnkitError:
+            if is_files:  # files of a pattern are joined by the contract's id
+                return False
+            raise
         keys = {table.entity for table in timeline.tables}
         keys |= {table.happened for table in timeline.tables if table.happened is not None}
         return (
@@ -240,14 +266,18 @@ class CustomerInput:
         )
 
     def name_table(self, opened: Any, timeline: Timeline | None) -> Any:
-        """Name a single file after the only table that a timeline reads, or after its own table."""
-        from churnkit.core.io.raw_tables import name_numbered
+        """Name a single file after the only table that a timeline reads, or after its own table.
 
+        A file that is named after its table is printed.
+        """
         if timeline is None:
             return opened
         names = {source for table in timeline.tables for source in table.sources}
         if _ONLY_TABLE not in opened:
-            return name_numbered(opened, names)
+            named = _name_dated(opened, timeline)
+            for name in sorted(set(named) - set(opened)):
+                print_status(f"table '{name}' is read from {Path(named[name]).name}")
+            return named
         if len(names) != 1:
             raise ChurnkitError(self._not_a_folder)
         return dict.fromkeys(names, opened[_ONLY_TABLE])

@@ -201,6 +201,24 @@ def test_raw_tables_without_a_date_are_refused_with_the_option(
     )
 
 
+@pytest.mark.parametrize("command", ["score", "monitor"])
+def test_a_query_of_raw_tables_is_not_told_to_take_a_date(
+    churnkit, project, tables, tmp_path, command
+):
+    """--sql and --as-of cannot be combined."""
+    file = tmp_path / "crm.sqlite"
+    with contextlib.closing(sqlite3.connect(file)) as con:
+        for name in ("events", "tickets"):
+            tables["events"].slice(0, 50).to_pandas().to_sql(name, con, index=False)
+    query = ("--sql", "select * from events")
+    code, _, err = churnkit(command, file, *query, "--model", "small", folder=project)
+    message = " ".join(err.split())
+    assert code == REFUSED
+    assert (
+        "--sql must return these rows; or save the raw tables as files, and name their" in message
+    )
+
+
 def test_two_files_of_one_name_are_refused(churnkit, project, tmp_path):
     for ending in ("csv", "parquet"):
         (tmp_path / f"events.{ending}").touch()
@@ -257,6 +275,13 @@ def test_explain_validate_monitor_and_evaluate_build_the_same_rows(
 def test_a_file_is_the_table_of_a_timeline_that_reads_one(tmp_path):
     file = tmp_path / "export of July.csv"
     file.write_text("customer_id,at\nc1,2025-07-01\n", encoding="utf-8")
+    openpyxl = pytest.importorskip("openpyxl", reason="the extra 'excel' is not installed")
+    workbook = openpyxl.Workbook()
+    for row in (["customer_id", "at"], ["c1", "2025-07-01"]):
+        workbook.worksheets[0].append(row)
+    workbook.create_sheet("Notes")
+    workbook.save(tmp_path / "crm.xlsx")
+    named = [str(tmp_path / "export of *.csv"), f"{tmp_path}/crm.xlsx#Sheet"]
     logs = [
         Table(name, "customer_id", happened="at", source=name.title())
         for name in ("orders", "visits")
@@ -283,7 +308,13 @@ def test_a_file_is_the_table_of_a_timeline_that_reads_one(tmp_path):
             contract=SimpleNamespace(missing_columns=missing),
         )
         assert source.has_raw_tables(model) == (len(tables) == 1)
+        for name in named:
+            named_source = CustomerInput(name, None, None, "2025-07-02")
+            assert named_source.has_raw_tables(model) == (len(tables) == 1)
         assert not rows.has_raw_tables(model)
+        # A log that states its own times is not taken from a stray file with a year in its name.
+        stray = {"Orders_2019": file, "Visits": file}
+        assert rows.name_table(stray, timeline) == stray
         if len(tables) == 1:
             assert source.name_table(opened, timeline) == {"Orders": file}
         else:

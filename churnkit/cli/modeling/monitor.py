@@ -122,7 +122,7 @@ def _current_customers(
     date = None if as_of is None else f"{as_of:%Y-%m-%d}"
     source = CustomerInput(customers, sql, tables, date)
     if not source.has_raw_tables(model):
-        rows = CustomerInput(customers, None, tables, None)
+        rows = CustomerInput(customers, sql, tables, None)
         rows.open()
         with rows.suggest_date(model.contract, model.contents.timeline):
             yield name_sheet(customers or "", model.contract, known=trained_sheet(model))

@@ -129,7 +129,7 @@ def test_sheets_of_months_are_exports(tmp_path, form, others):
 @pytest.mark.parametrize(
     "place", ["folder", "file", "named", "pattern", "folder of parquet", "workbook"]
 )
-def test_the_next_export_alone_is_scored(tmp_path, place):
+def test_the_next_export_alone_is_scored(tmp_path, place, capsys):
     tables = exports("flag", months=range(7))
     form = "{0.year}-{0.month:02d}".format
     write(tmp_path / "raw", tables[:6], form)
@@ -151,6 +151,8 @@ def test_the_next_export_alone_is_scored(tmp_path, place):
     source = CustomerInput(None if customers is None else str(customers), None, named, "2024-09-01")
     assert recipe.timeline is not None
     data = read_sources(recipe.timeline, source.name_table(source.open(), recipe.timeline))
+    printed = "table 'customers' is read from customers_2024-08." in capsys.readouterr().err
+    assert printed == (place in {"folder", "folder of parquet"})
     rows = build(recipe.timeline.at("2024-09-01"), data).to_pandas()
     expected = tables[6][tables[6]["churned"] == 0].set_index("customer_id")["visits"]
     read = rows.set_index("customer_id")["customers_visits"]
