@@ -24,8 +24,9 @@ SERIALS = [
 
 
 def in_duckdb(texts, written):
-    value = cast_column('"at"', "VARCHAR", "datetime", "UTC", written=written).value
-    rows = duckdb.from_arrow(pa.table({"at": texts})).project(value).fetchall()
+    cast = cast_column('"at"', "VARCHAR", "datetime", "UTC", written=written)
+    assert cast is not None
+    rows = duckdb.from_arrow(pa.table({"at": texts})).project(cast.value).fetchall()
     return [moment and moment.isoformat() for (moment,) in rows]
 
 
