@@ -101,8 +101,9 @@ def test_approved_actions_are_sent_once_and_no_others(crm, send_form):
     assert Outbox(journal).counts("crm") == {"sent": 5}
 
 
-def test_two_clicks_at_once_send_once(crm, send_form):
+def test_two_clicks_at_once_send_once(crm, send_form, monkeypatch):
     destination, open_console = crm
+    monkeypatch.setattr("churnkit.console.delivery.push_page._WAIT_SECONDS", 0.01)
     browser, journal, push = open_console()
     approve(browser, send_form, 6)
     destination.gate.clear()

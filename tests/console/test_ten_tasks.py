@@ -118,6 +118,8 @@ def test_send_the_plan_to_the_crm(task, console, crm_server, send_form):
     work = task()
     work.press("link", "Send to crm")
     work.press("button", "Send ")
+    while work.page.get_by_role("link", name="Show the progress").count():
+        work.page.reload()
     work.expect("All approved actions are sent.")
     assert len(crm_server.events) >= before + 2
     assert crm_server.arrivals == len(crm_server.events)

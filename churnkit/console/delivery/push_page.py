@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from churnkit.core.translation import _, mark_text
 from churnkit.errors import ChurnkitError
@@ -30,6 +30,9 @@ DELIVERY_LABELS = {
 }
 """Labels of the states of an action at a destination."""
 
+# A push that takes longer is shown as it is by then, with a link to its progress.
+_WAIT_SECONDS: Final = 5.0
+
 
 def show_push(context: PageContext, request: Request, visitor: Visitor) -> Response:
     """Render the approved actions of the period by their state at the destination."""
@@ -42,6 +45,7 @@ def show_push(context: PageContext, request: Request, visitor: Visitor) -> Respo
             404,
             _("No destination: start the console with --to and a name from sources.py."),
         )
+    context.push.wait(_WAIT_SECONDS)
     state = context.push.state(_verdicts(context))
     return context.page(
         request,
