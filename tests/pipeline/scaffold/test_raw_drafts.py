@@ -44,6 +44,10 @@ def profile(name, texts):
         ("event_timestamp", ["1706659200000", "1706745600123"], "epoch milliseconds"),
         ("created", ["1706659200000000", "1706745600123456"], "epoch microseconds"),
         ("signup_date", [str(45_322 + n / 4) for n in range(10)], "Excel serial"),
+        *(
+            (name, [str(45_322 + n) for n in range(10)], "Excel serial")
+            for name in ("created_at", "joined_on", "Signup", "date_of_birth", "fecha_alta")
+        ),
         ("left", ["Jan-24", "Feb. 2024"], "MM/YYYY"),
         ("month", ["01/2024", "02/2024"], "MM/YYYY"),
         ("period", ["Jan24", "Jan24"], "MM/YYYY"),
@@ -78,6 +82,7 @@ def test_formats_of_times_are_inferred(name, texts, written):
                 "mobile_data",
                 "date_spend",
                 "steps_day",
+                "spend_at",
             )
         ),
         ("customer_id", [f"{n % 12 + 1:02d}-{1990 + n}" for n in range(30)]),

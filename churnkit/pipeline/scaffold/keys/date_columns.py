@@ -44,7 +44,11 @@ _MAX_OPEN = 5
 # From 1982 to 2064, as spreadsheets count.
 SERIAL_DAY = re.compile(r"[3-5][0-9]{4}(?:[.,][0-9]+)?")
 _MIN_SERIAL = 10
-_SERIAL_WORDS = {"date", "datum", "fecha", "birthday", "birthdate", "startdate", "enddate"}
+# Names of days, in words: a word for dates at the end, created at, date of birth, date joined.
+_SERIAL_NAME = re.compile(
+    r"(?:.* )?(?:date|datum|fecha|birthday|birthdate|startdate|enddate|signup|joined|[a-z]{3,}ed (?:at|on))"
+    r"|date (?:of|de|[a-z]{3,}ed)\b.*|fecha .*"
+)
 # Codes with a month and four digits, or with its name, are months only in columns of these names.
 _MONTH_WORDS = {
     "date", "datum", "fecha", "month", "monat", "mois", "mes", "mese", "maand", "period", "periode",
@@ -185,7 +189,7 @@ def are_months_of_years(name: str, texts: Sequence[str]) -> bool:
 
 
 def detect_serial(name: str, texts: Sequence[str]) -> DateFormat | None:
-    """Detect ten days or more as spreadsheets count them, in columns whose names end in a word for dates.
+    """Detect ten days or more as spreadsheets count them, in columns with names of dates.
 
     Examples
     --------
@@ -194,8 +198,7 @@ def detect_serial(name: str, texts: Sequence[str]) -> DateFormat | None:
     (DateFormat(written='Excel serial', other=None, empty=(), open=(), review=''), None)
     """
     others = [text for text in texts if not SERIAL_DAY.fullmatch(text)]
-    words = split_words(name)
-    is_named = bool(words) and (words[-1] in _SERIAL_WORDS or words[:2] == ["date", "of"])
+    is_named = _SERIAL_NAME.fullmatch(" ".join(split_words(name)))
     if not is_named or len(set(texts).difference(others)) < _MIN_SERIAL or len(others) > _MAX_OPEN:
         return None
     opened = open_dates(others, SERIAL_DAYS)
