@@ -114,7 +114,7 @@ def create_project(
     """
     sources = [part for source in sources for part in split_workbook(source)]
     tables = find_several(sources, with_views=False)
-    refuse_months(sources, tables)
+    refuse_months(sources, tables, progress)
     if tables is not None:
         if label is None:
             refuse_parts(tables)

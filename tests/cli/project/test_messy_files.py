@@ -495,7 +495,14 @@ def test_files_of_months_with_dates_or_other_columns_are_not_refused(tmp_path, o
         more = {other: days} if other == "ordered_at" else {f"{other}_{month}": 1}
         orders = pd.DataFrame({"customer_id": IDS, "visits": VISITS, **more})
         orders.to_csv(tmp_path / f"orders_{month}.csv", index=False)
-    refuse_months([tmp_path], find_tables(tmp_path))
+    notes: list[str] = []
+    refuse_months([tmp_path], find_tables(tmp_path), notes.append)
+    text = "2 files of months, such as orders_feb.csv, are read as a table each; add the year to"
+    assert [text in note for note in notes] == [True] * (other == "ordered_at")
+    for month in ("jan", "feb"):
+        (tmp_path / f"orders_{month}.csv").rename(tmp_path / f"orders_{month} 2024.csv")
+    if other == "ordered_at":
+        assert len(find_tables(tmp_path)) == 1
 
 
 def test_the_lock_of_an_open_workbook_is_no_table(tmp_path):

@@ -23,7 +23,7 @@ from churnkit.pipeline.scaffold.name_rules import is_customer_id, is_id, is_labe
 from churnkit.pipeline.scaffold.number_columns import SPREADSHEET_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -82,10 +82,15 @@ def read_raw(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
     return table, tuple(sorted(markers))
 
 
-def refuse_months(sources: Sequence[Path], tables: Mapping[str, Path] | None) -> None:
+def refuse_months(
+    sources: Sequence[Path],
+    tables: Mapping[str, Path] | None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> None:
     """Refuse files or sheets of months without a year: rows would be customers at unknown dates.
 
-    They have the same columns, and none of dates, which a log has.
+    They have the same columns, and none of dates. Files of a log, which has dates, are printed, as
+    each is a table.
 
     Raises
     ------
@@ -104,9 +109,16 @@ def refuse_months(sources: Sequence[Path], tables: Mapping[str, Path] | None) ->
             groups[frozenset({str(source)})] = dict.fromkeys(sheets, source)
     for paths in groups.values():
         months = months_without_year(paths)
-        if not months or any(_has_dates(paths[name]) for name in months):
+        if not months:
             continue
         stem = table_stem(months[0])
+        if any(_has_dates(paths[name]) for name in months):
+            if tables is not None:
+                progress(
+                    f"review: {len(months)} files of months, such as {months[0]}, are read as a table "
+                    f"each; add the year to their names, such as '{stem} 2024', to read them as one"
+                )
+            continue
         raise ChurnkitError(
             f"{months[0]} to {months[-1]} have no column of dates, and are months without a year: add it to "
             f"their names, such as '{stem} 2024', so that a row is a customer at a date"
