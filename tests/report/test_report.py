@@ -286,7 +286,9 @@ def test_repeated_rows_of_a_customer_count_as_one_in_intervals(shop_model):
     card = shop_model.card
     churners = card["evaluation"]["churners"]
     data = {**card["data"], "test_customers": card["evaluation"]["rows"] / 2}
-    figures = {one.name: one for one in found_customers({**card, "data": data}).figures}
+    block = found_customers({**card, "data": data})
+    assert block is not None
+    figures = {one.name: one for one in block.figures}
     found = figures["recall"].value
     low, high = proportion_ends(found, churners / 2)
     assert (figures["recall"].low, figures["recall"].high) == pytest.approx((low, high))
