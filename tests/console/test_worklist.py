@@ -392,6 +392,21 @@ def test_a_saved_view_leads_to_its_list_and_keeps_only_known_parameters(work, se
     assert ">Other</a>" not in browser.get("/").text
 
 
+def test_a_view_that_was_saved_before_a_name_was_entered_stays_with_the_person(
+    work, work_list, send_form
+):
+    browser, _ = work()
+    send_form(browser, "/?sort=risk", "/views", view="By risk")
+    path = customer_link(work_list.customers[0])
+    send_form(browser, path, "/snooze", by="Kim", until="2026-11-09")
+    assert "Kim (admin)" in browser.get("/").text
+    assert '<a href="/?sort=risk">By risk</a>' in browser.get("/").text
+    send_form(browser, "/?sort=value", "/views", view="By risk")
+    assert '<a href="/?sort=value">By risk</a>' in browser.get("/").text
+    send_form(browser, "/", "/views", view="By risk", remove="yes")
+    assert ">By risk</a>" not in browser.get("/").text
+
+
 def test_news_since_the_last_visit_are_counted(work, work_list, send_form):
     browser, _ = work()
     browser.get("/")

@@ -50,6 +50,8 @@ STATUS_LABELS: Final = {
 }  # fmt: skip
 _PAUSE: Final = timedelta(minutes=30)
 _LONGEST_AHEAD: Final = timedelta(days=730)
+# Owner of the views of visitors who have not entered a name.
+_UNNAMED: Final = "local"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,6 +200,14 @@ class PageContext:
     def views(self) -> Views:
         """Saved views."""
         return Views(self.worklist)
+
+    def view_owners(self, visitor: Visitor) -> tuple[str, ...]:
+        """Return whose saved views a visitor has, last the owner of new ones.
+
+        A visitor without a key has also those that were saved before a name was entered.
+        """
+        unnamed = () if visitor.has_key and visitor.name else (_UNNAMED,)
+        return (*unnamed, visitor.name) if visitor.name else unnamed
 
     @cached_property
     def visits(self) -> Visits:

@@ -205,7 +205,7 @@ def change_task(context: PageContext, visitor: Visitor, form: Form) -> str:
 
 def save_view(context: PageContext, visitor: Visitor, form: Form) -> str:
     """Save or delete a view of the list; return the address of the next page."""
-    by = visitor.name or "local"
+    owners = context.view_owners(visitor)
     name = clean_text(
         form.get("view", ""),
         name=mark_text("Name of the view"),
@@ -213,13 +213,14 @@ def save_view(context: PageContext, visitor: Visitor, form: Form) -> str:
         required=True,
     )
     if form.get("remove") == "yes":
-        context.views.remove(by, name)
+        for owner in owners:
+            context.views.remove(owner, name)
         return "/"
     if len(form.get("query", "")) > _LONGEST["query"]:
         raise ChurnkitError(_("the view has too many filters to be saved"))
     # Only parameters of the list are kept, so that a view never leads to another address.
     query = ListQuery.parse_string(form.get("query", ""), context.filter_columns).to_string()
-    context.views.save(by, name, query)
+    context.views.save(owners[-1], name, query)
     return f"/?{query}"
 
 

@@ -88,7 +88,11 @@ def show_list(context: PageContext, request: Request, visitor: Visitor) -> Respo
         number=page,
         last_page=pages,
         seen=context.index.version,
-        views=context.views.list(visitor.name or "local"),
+        views={
+            name: address
+            for owner in context.view_owners(visitor)
+            for name, address in context.views.list(owner).items()
+        },
         news=_news(context, visitor, last),
         last_visit=last,
         note=customers.note,
