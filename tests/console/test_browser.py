@@ -54,7 +54,13 @@ def test_filters_are_large_enough_for_touch(visit, path, scheme):
         assert radius != "0px"
 
 
-@pytest.mark.parametrize("path", ["", "customer", "tasks", "what-if", "changes", "push", "report"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "customer", "tasks", "what-if", "changes", "push"),
+        pytest.param("report", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_no_fault_of_any_grade(visit, looks, axe, path):
     page = visit(first_customer(visit()) if path == "customer" else path, bypass_csp=True)
     for look in looks(page):

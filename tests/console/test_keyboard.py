@@ -56,6 +56,7 @@ def test_selected_customers_are_ticked(keyboard):
     work.expect("1 customer assigned to lou")
 
 
+@pytest.mark.slow
 def test_accounts_teams_tasks_and_views_are_reached(keyboard):
     accounts = keyboard("accounts")
     accounts.press("link", "Company")

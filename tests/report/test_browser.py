@@ -91,6 +91,7 @@ def test_on_paper_the_navigation_is_gone_and_the_charts_stay(opened):
     assert page.pdf()[:4] == b"%PDF"
 
 
+@pytest.mark.slow
 def test_axe_finds_no_fault_of_any_grade(opened, looks, axe):
     page, _ = opened(bypass_csp=True)
     for look in looks(page):

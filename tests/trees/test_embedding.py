@@ -208,6 +208,7 @@ print(json.dumps([sha256(part.tobytes()).hexdigest() for part in parts]))
 """
 
 
+@pytest.mark.slow
 def test_kernels_for_the_oldest_processor_give_the_same_bits(saved, tmp_path):
     """Without AVX: numba compiles for the processor that it runs on."""
     pytest.importorskip("numba")

@@ -160,6 +160,7 @@ def test_a_store_that_is_not_there_is_refused(monkeypatch):
     object_store._filesystem.cache_clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["s3://lake/out/", "s3://lake/s.parquet", "s3://lake/s.csv.gz"])
 def test_a_job_killed_at_any_time_resumes_to_the_same_bytes(
     store, customers, shop_model, tmp_path, small_chunks, monkeypatch, output

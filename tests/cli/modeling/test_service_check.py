@@ -49,6 +49,7 @@ def wait_for(client, digest):
     return False
 
 
+@pytest.mark.slow
 def test_a_service_is_asked_before_its_model_changes(churnkit, versions, bento_home, monkeypatch):
     from churnkit.server import pack, serve
     from churnkit.server.auth.api_keys import add_key

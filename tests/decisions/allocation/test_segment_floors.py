@@ -49,6 +49,7 @@ def optimum(gain, cost, budget, capacity, members, least):
     return None if found.x is None else -float(found.fun)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(3, 40))
 def test_floors_are_reached_within_all_limits_and_the_bound_is_one(seed, n):
