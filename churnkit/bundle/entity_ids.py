@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from churnkit.contracts.parsing.scalars import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,7 +19,11 @@ __all__ = ["arrow_ids", "entities", "refuse_repeated", "repeated_rows"]
 
 def entities(encoded: Encoded) -> list[str]:
     """Return the customers' ids as text, as holdouts and the journal use them."""
-    return [str(entity) for entity in _ids(encoded)]
+    # 4711.0 and Decimal("4711.00") are the customer 4711.
+    return [
+        (isinstance(entity, (float, Decimal)) and to_text(entity)) or str(entity)
+        for entity in _ids(encoded)
+    ]
 
 
 def arrow_ids(entity: Sequence[Any]) -> pa.Array:

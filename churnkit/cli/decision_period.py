@@ -56,6 +56,8 @@ def print_row_counts(report: PlanReport | RankReport) -> None:
     """Print how many rows are invalid, and how many customers had been decided on before."""
     if report.invalid:
         print_status(f"{report.invalid:,} rows violate the contract; see column 'problem'")
+    for note in report.notes:
+        print_status(note)
     if report.before:
         print_status(
             f"{report.before:,} customers already had a decision for this period, which is kept"

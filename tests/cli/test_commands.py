@@ -181,6 +181,7 @@ class TestScore:
             "invalid": 0,
             "output": str(target),
             "invalid_output": None,
+            "notes": [],
         }
 
     @pytest.mark.parametrize("model", ["shop", "models:/shop/1", "models:/shop@champion"])

@@ -11,6 +11,7 @@ import pyarrow as pa
 from churnkit.batch.io.open_writer import check_access, open_writer
 from churnkit.batch.io.outputs import parse_output, refuse_input
 from churnkit.contracts.parsing.arrow_columns import number_rows
+from churnkit.contracts.parsing.scalars import is_missing, to_text
 from churnkit.core.io.table_sources import open_rows, open_source, read_all
 from churnkit.core.output_ledger import record_output
 from churnkit.errors import DataError
@@ -18,10 +19,33 @@ from churnkit.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from churnkit.contracts import Contract
+    from churnkit.contracts import Column, Contract
     from churnkit.core.io.table_sources import Query, Source
 
-__all__ = ["customer_batches", "read_customers", "write_customers"]
+__all__ = ["customer_batches", "identify_rows", "read_customers", "write_customers"]
+
+
+def identify_rows(table: pa.Table, entity: Column, *, first: int = 0) -> pa.Table:
+    """Number the rows of a table without ids, and return ids that are floats or decimals as text.
+
+    A table program stores whole numbers next to a blank as floats: 4711.0 is the customer 4711.
+
+    Examples
+    --------
+    >>> from churnkit.contracts import Column
+    >>> member = Column("member", "string", ("entity",))
+    >>> identify_rows(pa.table({"member": [4711.0, None]}), member).to_pylist()
+    [{'member': '4711'}, {'member': None}]
+    """
+    table = number_rows(table, entity, first=first)
+    if entity.name not in table.column_names:
+        return table
+    place = table.column_names.index(entity.name)
+    ids = table.column(place)
+    if not (pa.types.is_floating(ids.type) or pa.types.is_decimal(ids.type)):
+        return table
+    texts = [None if is_missing(value) else to_text(value) for value in ids.to_pylist()]
+    return table.set_column(place, entity.name, pa.array(texts, pa.string()))
 
 
 def customer_batches(
@@ -60,7 +84,7 @@ def customer_batches(
     start = 0
     for batch in chain(rows.batches(selected), [empty]):
         if batch.num_rows or not start:
-            yield number_rows(batch, contract.entity, first=start)
+            yield identify_rows(batch, contract.entity, first=start)
         start += batch.num_rows
 
 
@@ -97,7 +121,7 @@ def read_customers(
         check_access(target)
     selected = (*contract.required("recommend"), *contract.optional("recommend"))
     table = read_all(opened, columns=[column.name for column in selected])
-    return number_rows(table, contract.entity)
+    return identify_rows(table, contract.entity)
 
 
 def write_customers(table: pa.Table, output: str | Path, contract: Contract) -> None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.batch.jobs.decide import decide_period
+from churnkit.batch.jobs.input_summary import count_inputs, describe_inputs
 from churnkit.bundle.entity_ids import entities
 from churnkit.bundle.parts.horizons import Horizons, find_horizons, revenue_at_risk
 from churnkit.core.result import Result
@@ -72,6 +73,8 @@ class PlanReport(Result):
         Number of customers by expected response: the keys of `churnkit.decisions.RESPONSES`.
     horizons
         Horizons of the churn probability, the at-risk revenue and the expected gain.
+    notes
+        Sentences about violated rules, and columns that differ from those of training.
     """
 
     rows: int
@@ -84,6 +87,7 @@ class PlanReport(Result):
     at_risk: float | None = None
     responses: Mapping[str, int] = field(default_factory=dict)
     horizons: Horizons = field(default_factory=Horizons)
+    notes: tuple[str, ...] = ()
 
     @property
     def cost(self) -> float:
@@ -110,6 +114,7 @@ class PlanReport(Result):
             "decided_before": self.before,
             "tree": list(self.tree),
             "gap": self.gap,
+            "notes": list(self.notes),
         }
 
 
@@ -174,7 +179,9 @@ def plan(
     if tree:
         lines = plan_tree(columns["action"], encoded.matrix, model.contract.encoded("recommend"))
     report = with_intervals(summarize(planned, find_horizons(model)), decisions, model)
-    return planned, replace(report, before=before, tree=lines, gap=decisions.plan.gap)
+    notes = describe_inputs([count_inputs(encoded, model)], model)
+    gap = decisions.plan.gap
+    return planned, replace(report, before=before, tree=lines, gap=gap, notes=notes)
 
 
 def with_intervals(report: PlanReport, decisions: Decisions, model: RetentionModel) -> PlanReport:

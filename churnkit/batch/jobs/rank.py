@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from churnkit.batch.jobs.customer_table import read_customers, write_customers
 from churnkit.batch.jobs.decide import refuse_row_numbers
+from churnkit.batch.jobs.input_summary import count_inputs, describe_inputs
 from churnkit.bundle.decision_records import RecordBuilder, slate_fields
 from churnkit.bundle.entity_ids import arrow_ids, entities
 from churnkit.core.result import Result
@@ -60,6 +61,8 @@ class RankReport(Result):
         Expected cost of all slates, in money.
     budget_price
         What one more unit of the budget would bring, net; None without a budget.
+    notes
+        Sentences about violated rules, and columns that differ from those of training.
     """
 
     rows: int
@@ -69,6 +72,7 @@ class RankReport(Result):
     before: int = 0
     cost: float = 0.0
     budget_price: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def rank(
@@ -289,4 +293,5 @@ def _totals(
         before=before,
         cost=_cost(slates),
         budget_price=price,
+        notes=describe_inputs([count_inputs(encoded, model)], model),
     )

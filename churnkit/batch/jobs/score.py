@@ -17,7 +17,8 @@ from churnkit.batch.io.checkpoints import open_chunks
 from churnkit.batch.io.open_writer import check_access, open_writer, remove_output
 from churnkit.batch.io.outputs import OutputTarget, invalid_path, parse_output, refuse_input
 from churnkit.batch.io.query_cache import QueryCache
-from churnkit.contracts.parsing.arrow_columns import number_rows
+from churnkit.batch.jobs.customer_table import identify_rows
+from churnkit.batch.jobs.input_summary import count_inputs, describe_inputs
 from churnkit.core.io.table_sources import Query, open_source
 from churnkit.core.output_ledger import record_output
 from churnkit.core.result import Result
@@ -54,12 +55,15 @@ class ScoreReport(Result):
         File, folder or table with the scores.
     invalid_output
         That with the violations; None if there are none.
+    notes
+        Sentences about violated rules, and columns that differ from those of training.
     """
 
     rows: int
     invalid: int
     output: str | Path
     invalid_output: str | Path | None
+    notes: tuple[str, ...] = ()
 
 
 class _Columns(NamedTuple):
@@ -143,7 +147,9 @@ def score(
             opened = QueryCache(opened, chunks.nested("query", job, resume=resume))
         _score_chunks(opened, model, chunks, added=columns, progress=progress)
         rows, invalid = _assemble(chunks, *targets)
-    return ScoreReport(rows, invalid, output, aside if invalid else None)
+        inputs = [part for number in range(len(chunks)) for part in chunks.facts(number)["inputs"]]
+    notes = describe_inputs(inputs, model)
+    return ScoreReport(rows, invalid, output, aside if invalid else None, notes)
 
 
 def _job(source: Source | Query, model: RetentionModel, added: _Columns) -> dict[str, Any]:
@@ -175,15 +181,16 @@ def _score_chunks(
     if first is None and not len(chunks):
         first = pa.table({name: pa.array([], pa.string()) for name in columns})
     while first is not None:
-        facts = {"rows": 0, "invalid": 0}
+        facts: dict[str, Any] = {"rows": 0, "invalid": 0, "inputs": []}
         with chunks.new(facts) as chunk:
             for batch in chain([first], islice(batches, CHUNK_BATCHES - 1)):
-                scores, refused = _score_batch(batch, model, start=rows, added=added)
+                scores, refused, inputs = _score_batch(batch, model, start=rows, added=added)
                 chunk.write("scores", scores)
                 if refused.num_rows:
                     chunk.write("refused", refused)
                 facts["rows"] += batch.num_rows
                 facts["invalid"] += refused.num_rows
+                facts["inputs"].append(inputs)
                 rows += batch.num_rows
                 progress(rows)
         first = next(batches, None)
@@ -227,9 +234,9 @@ def _assemble(chunks: Chunks, output: OutputTarget, aside: OutputTarget) -> tupl
 
 def _score_batch(
     batch: pa.Table, model: RetentionModel, *, start: int, added: _Columns
-) -> tuple[pa.Table, pa.Table]:
+) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     entity = model.contract.entity.name
-    encoded = model.encode(number_rows(batch, model.contract.entity, first=start))
+    encoded = model.encode(identify_rows(batch, model.contract.entity, first=start))
     ids = _plain(pa.chunked_array(encoded.entity))
     probability = model.probabilities(encoded)
     scored = {
@@ -248,7 +255,7 @@ def _score_batch(
             "problem": pa.array(list(problems.values()), pa.string()),
         }
     )
-    return pa.table(scored), refused
+    return pa.table(scored), refused, count_inputs(encoded, model)
 
 
 def interval_arrays(model: RetentionModel, probability: NDArray[np.float64]) -> dict[str, pa.Array]:

@@ -26,6 +26,7 @@ from churnkit.cli.options import (
 from churnkit.cli.output import print_json, print_next, print_status, progress_bar
 
 if TYPE_CHECKING:
+    from churnkit.batch import ScoreReport
     from churnkit.bundle.model import RetentionModel
 
 __all__ = ["score"]
@@ -109,16 +110,23 @@ def score(
     if as_json and target is not None:
         print_json(report.to_dict())
     print_status(f"{report.rows:,} customers scored by {loaded.name}")
-    if report.invalid:
-        reference = f"; see {report.invalid_output}" if target is not None else ""
-        print_status(
-            f"{report.invalid:,} rows violate the contract and have no probability{reference}"
-        )
+    _print_notes(report, is_stored=target is not None)
     if target is not None:
         print_status(f"scores were written to {parse_output(target)}")
     check_invalid(report.rows, report.invalid, max_invalid)
     if target is not None:
         _print_next(source, loaded)
+
+
+def _print_notes(report: ScoreReport, *, is_stored: bool) -> None:
+    """Print how many rows are invalid and why, and which columns differ from those of training."""
+    if report.invalid:
+        reference = f"; see {report.invalid_output}" if is_stored else ""
+        print_status(
+            f"{report.invalid:,} rows violate the contract and have no probability{reference}"
+        )
+    for note in report.notes:
+        print_status(note)
 
 
 def _print_statement(

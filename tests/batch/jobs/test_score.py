@@ -75,6 +75,7 @@ class TestScores:
             "invalid": 0,
             "output": str(output),
             "invalid_output": None,
+            "notes": [],
         }
 
     def test_intervals_are_those_of_the_model(self, source, tmp_path, shop_model, rows):

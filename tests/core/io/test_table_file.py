@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pyarrow as pa
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
@@ -174,3 +176,12 @@ class TestRefused:
     def test_half_a_utf16_letter(self, write):
         with pytest.raises(ChurnkitError, match="cannot be read as CSV"):
             read_table(write("a,b\n1,2\n".encode("utf-16") + b"\x00"))
+
+
+def test_the_compression_of_a_name_in_capitals_is_recognized(tmp_path):
+    file = tmp_path / "CUSTOMERS.CSV.GZ"
+    file.write_bytes(gzip.compress(b"id,plan\n1,a\n2,b\n"))
+    expected = [{"id": "1", "plan": "a"}, {"id": "2", "plan": "b"}]
+    assert read_table(file).to_pylist() == expected
+    rows = open_table(file).dataset().to_table().to_pylist()
+    assert [{name: str(value) for name, value in row.items()} for row in rows] == expected
