@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from churnkit.core.io.csv.dialect import Dialect, detect_dialect
 from churnkit.core.io.csv.encoding import open_text
-from churnkit.core.io.csv.layout import ALIGNED, first_rows
+from churnkit.core.io.csv.layout import ALIGNED, find_line, first_rows
+from churnkit.core.io.csv.text_check import find_open_quote
 from churnkit.errors import ChurnkitError, DataError
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ CSV_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".psv", ".txt"})
 _READ_BYTES = 1 << 20
 _DELIMITERS = ",;|\t"
 # Signs that may separate the fields of lines that are read as one column.
-_SEPARATORS = f"{_DELIMITERS}~^:!#&*"
+_SEPARATORS = f"{_DELIMITERS}~^:!#&*\x01\x1f"
 _CSV_BLOCK_BYTES = 8_000_000
 
 
@@ -119,7 +120,7 @@ class TableFile:
             else:
                 yield from self._csv(selected, self.dialect, ragged)
         except (pa.ArrowException, OSError, UnicodeError) as error:
-            raise ChurnkitError(_read_error(self.path, error, ragged)) from None
+            raise ChurnkitError(_read_error(self.path, error, ragged, self.dialect)) from None
 
     def dataset(self) -> Any:
         """Return the file as a `pyarrow.dataset.Dataset` with the same dialect.
@@ -287,6 +288,11 @@ def open_table(path: str | Path, *, label: str = "") -> TableFile:
             columns = dialect.columns
             if not dialect.is_stated:
                 _refuse_quotes(label or str(file), file, dialect)
+            if dialect.has_wide_quotes and (line := find_open_quote(file, dialect)):
+                raise ChurnkitError(
+                    f"{label or file}: a double quote in the row of line {line:,} is not closed, so that "
+                    "several rows would be read as one: close it, or double it where it is part of the text"
+                )
         else:
             raise ChurnkitError(f"{file}: a table is a .csv, .tsv or .parquet file")
     except (pa.ArrowException, OSError, UnicodeError, EOFError, zlib.error, csv.Error) as error:
@@ -367,9 +373,10 @@ def _refuse_quotes(name: str, file: Path, dialect: Dialect) -> None:
         )
     sign = _find_separator(file, dialect) if len(columns) == 1 else ""
     if sign and sign not in _DELIMITERS:
+        shown = f"'{sign}'" if sign.isprintable() else f"$'\\x{ord(sign):02x}'"
         raise ChurnkitError(
-            f"{name} has one column: if '{sign}' separates its fields, state it before the command, as in "
-            f"churnkit --csv-delimiter '{sign}' init"
+            f"{name} has one column: if {shown} separates its fields, state it before the command, as in "
+            f"churnkit --csv-delimiter {shown} init"
         )
     if sign:
         raise ChurnkitError(
@@ -399,12 +406,27 @@ def _refuse_unclosed_quote(file: Path, last_field: str) -> None:
         )
 
 
-def _read_error(file: Path, error: Exception, ragged: list[tuple[int, int]]) -> str:
+def _find_row(file: Path, dialect: Dialect | None, width: int) -> str:
+    """Return the line of the first row of a width, as a part of a message."""
+    if dialect is None or dialect.delimiter == ALIGNED:
+        return ""
+    line = find_line(
+        file, dialect.encoding, dialect.delimiter, skip=dialect.skip_lines, width=width
+    )
+    return "" if line is None else f", line {line:,}"
+
+
+def _read_error(
+    file: Path,
+    error: Exception,
+    ragged: list[tuple[int, int]],
+    dialect: Dialect | None = None,
+) -> str:
     """Describe a read error without Arrow's own message, which may quote a customer's row."""
     if ragged:
         expected, actual = ragged[0]
         return (
-            f"{file}: a row has {actual} fields where the header has {expected}: put text that "
+            f"{file}{_find_row(file, dialect, actual)}: a row has {actual} fields where the header has {expected}: put text that "
             "contains the delimiter or a line break in double quotes, and remove lines that are no rows, "
             "such as remarks or a second table"
         )

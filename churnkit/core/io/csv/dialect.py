@@ -83,6 +83,8 @@ class Dialect:
         read; 0 if there is none.
     has_blanks
         True if blanks are around names in the header.
+    has_wide_quotes
+        True if a double quote may be open over several lines.
     """
 
     encoding: str
@@ -100,6 +102,7 @@ class Dialect:
     has_header: bool = True
     described_lines: int = 0
     has_blanks: bool = False
+    has_wide_quotes: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -228,6 +231,7 @@ def detect_dialect(
         has_header=has_header,
         described_lines=layout.described_lines() if has_header else 0,
         has_blanks=has_blanks,
+        has_wide_quotes=scan.has_wide_quotes,
     )
     return _describe(_with_footer(dialect, scan.tail), layout)
 

@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
+import numpy as np
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,6 +37,12 @@ _LONG_RUNS = re.compile(r"[^\x00-\x7f]{3,}")
 # Polish letters of Windows-1250 are superscripts and a Spanish sign of Windows-1252, never within words.
 _IN_WORDS = re.compile(r"[^\W\d_][³¹¿][a-zà-ÿ]")
 _MAX_IN_WORDS = 2
+# Signs before a quoted text, and after one whose quote is another text's first.
+_BEFORE_QUOTE = np.isin(np.arange(256), list(b",;\t|\r\n^~:\x01"))
+_AFTER_QUOTE = np.array(
+    [chr(code).isalnum() or chr(code) == " " or code > 127 for code in range(256)]
+)
+_LONGEST_QUOTE = 65_536
 # Characters that stand alone between digits: of dates, times and amounts.
 _DATE_CHARACTERS = set("年月日時分秒円元년월일원")
 # Tried where Windows-1252 gives unlikely text: the encoding and the scripts of its letters.
@@ -61,12 +69,16 @@ class TextScan:
         True if the number of double quotes is odd.
     tail
         Last bytes of the file, decoded.
+    has_wide_quotes
+        True if a double quote may be open over several lines; see
+        `churnkit.core.io.csv.text_check`.
     """
 
     encoding: str
     is_certain: bool
     odd_quotes: bool
     tail: str
+    has_wide_quotes: bool = False
 
 
 def open_bytes(file: Path) -> IO[bytes]:
@@ -92,12 +104,15 @@ def scan_text(file: Path) -> TextScan:
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     is_utf8, is_windows_1252, quotes, zeros = True, True, 0, [0, 0]
-    sample, tail = bytearray(), b""
+    sample, tail, last = bytearray(), b"", b""
+    has_wide_quotes = False
     with open_bytes(file) as stream:
         is_utf16 = stream.read(2) in _BYTE_ORDER_MARKS
         stream.seek(0)
         while chunk := stream.read(_CHUNK_BYTES):
             quotes += chunk.count(b'"')
+            has_wide_quotes = has_wide_quotes or _has_wide_quotes(last + chunk)
+            last = chunk[-_LONGEST_QUOTE:]
             is_utf8 = is_utf8 and _decodes(decoder, chunk)
             is_windows_1252 &= len(chunk.translate(None, _NOT_IN_WINDOWS_1252)) == len(chunk)
             if not tail:
@@ -115,7 +130,26 @@ def scan_text(file: Path) -> TextScan:
         encoding, is_certain = _legacy_encoding(
             bytes(sample[:_SAMPLE_BYTES]), is_windows_1252=is_windows_1252
         )
-    return TextScan(encoding, is_certain, quotes % 2 == 1, _decode_tail(file, tail, encoding))
+    tail_text = _decode_tail(file, tail, encoding)
+    has_wide_quotes = has_wide_quotes or (encoding.startswith("utf-16") and quotes > 0)
+    return TextScan(encoding, is_certain, quotes % 2 == 1, tail_text, has_wide_quotes)
+
+
+def _has_wide_quotes(text: bytes) -> bool:
+    """Return True if line ends lie between a first quote of a text and a quote within another.
+
+    It is no proof: after a text that ends with a delimiter, its last quote seems to be a first one.
+    """
+    if b'"' not in text:
+        return False
+    signs = np.frombuffer(text, np.uint8)
+    quotes = np.flatnonzero(signs == ord('"'))
+    lines = np.flatnonzero((signs == ord("\n")) | (signs == ord("\r")))
+    lines_before = np.searchsorted(lines, quotes)
+    wide = np.flatnonzero(np.diff(lines_before))
+    before, after = quotes[wide] - 1, quotes[wide + 1] + 1
+    inner = (before >= 0) & (after < len(signs))
+    return bool((_BEFORE_QUOTE[signs[before[inner]]] & _AFTER_QUOTE[signs[after[inner]]]).any())
 
 
 def _legacy_lines(chunk: bytes) -> bytes:

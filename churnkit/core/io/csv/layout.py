@@ -20,6 +20,7 @@ __all__ = [
     "LEAST_GAPS",
     "Layout",
     "describe_skipped",
+    "find_line",
     "first_rows",
     "is_description",
     "layout_of",
@@ -136,6 +137,35 @@ def first_rows(
             if strict:
                 raise
     return rows, lines
+
+
+def find_line(file: Path, encoding: str, delimiter: str, *, skip: int, width: int) -> int | None:
+    """Return the line of the first row with a number of cells.
+
+    Parameters
+    ----------
+    file
+        The file.
+    encoding, delimiter
+        Its dialect.
+    skip
+        Number of lines above the header.
+    width
+        The number of cells.
+
+    Returns
+    -------
+    int or None
+        Line from 1 on; None if no row has that width.
+    """
+    with open_text(file, encoding, errors="replace") as stream:
+        for _ in range(skip):
+            stream.readline()
+        reader = csv.reader(stream, delimiter=delimiter)
+        try:
+            return next((skip + reader.line_num for row in reader if len(row) == width), None)
+        except csv.Error:  # a text that is longer than the limit of the parser
+            return None
 
 
 def _counts_up(cells: list[str]) -> bool:

@@ -349,3 +349,22 @@ def test_a_long_text_below_the_header_is_read_in_linear_time(write, character):
 def test_a_line_of_dashes_below_the_header_is_not_read(write):
     table = read_table(write("id | note\n---+-----\n1 | a\n2 | b\n3 | c\n4 | d\n5 | e\n"))
     assert [text.strip() for text in table["id"].to_pylist()] == list("12345")
+
+
+@pytest.mark.parametrize(("title", "line"), [("", 5), ("Export of customers\n\n", 7)])
+def test_a_row_of_another_width_is_named_by_its_line(tmp_path, title, line):
+    file = tmp_path / "customers.csv"
+    file.write_text(f"{title}id,plan,visits\n1,a,2\n\n3,b,4\n5,c\n" + "6,a,1\n" * 5)
+    with pytest.raises(ChurnkitError, match=rf"customers.csv, line {line}: a row has 2 fields"):
+        read_table(file)
+
+
+@pytest.mark.parametrize(
+    ("sign", "shown"), [("\x01", "'\\x01'"), ("\x1f", "'\\x1f'"), ("^", "'^'")]
+)
+def test_signs_that_may_separate_fields_are_named(tmp_path, sign, shown):
+    file = tmp_path / "customers.csv"
+    file.write_text("id,plan,visits\n1,a,2\n2,b,3\n".replace(",", sign))
+    with pytest.raises(ChurnkitError) as caught:
+        read_table(file)
+    assert f"{shown} separates its fields" in str(caught.value)
