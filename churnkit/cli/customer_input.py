@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.contract import Contract, Purpose
     from churnkit.timeline import Timeline
 
-__all__ = ["CustomerInput", "name_sheet", "trained_sheet"]
+__all__ = ["CustomerInput", "name_sheet", "print_default_date", "trained_sheet"]
 
 # Stands for the name of the table in a single file, which the model knows.
 _ONLY_TABLE = ""
@@ -57,6 +57,18 @@ def name_sheet(
     )
     print_status(f"sheet '{sheet}' of {Path(source).name} is read")
     return f"{source}#{sheet}"
+
+
+def print_default_date(contract: Contract, columns: Iterable[str], name: str) -> None:
+    """Print the date up to which days of a table are counted that does not state its own."""
+    as_of, names = contract.as_of, set(columns)
+    if as_of is None or not as_of.default or not contract.date_features or as_of.name in names:
+        return
+    if not contract.missing_columns("predict", names):
+        print_status(
+            f"dates are counted up to {as_of.default}, the day of the training table: if {name} is of "
+            f"another day, add --as-of YYYY-MM-DD, or the column '{as_of.name}'"
+        )
 
 
 def trained_sheet(model: RetentionModel) -> str | None:
@@ -103,7 +115,8 @@ class CustomerInput:
     tables
         Raw tables as ``NAME=FILE``.
     as_of
-        The date at which customers' rows are built from raw tables.
+        The date at which customers' rows are built from raw tables, or up to which days are
+        counted.
     """
 
     customers: str | None
@@ -154,12 +167,16 @@ class CustomerInput:
         """Yield a source with one row per customer; rows built from raw tables are temporary."""
         from churnkit.core.io.table_sources import open_source
 
-        if self.as_of is None:
+        timeline = model.contents.timeline
+        is_dated = self.has_dated_rows(model)
+        if self.as_of is None or is_dated:
             sheet = trained_sheet(model)
             purpose: Purpose = "train" if labeled else "predict"
-            timeline = model.contents.timeline
+            if is_dated and self.as_of is not None:
+                opened = _open_rows(str(self.customers), self.sql)
             with self.suggest_date(model.contract, timeline):
-                yield self.sheet(opened, model.contract, purpose, known=sheet, timeline=timeline)
+                rows = self.sheet(opened, model.contract, purpose, known=sheet, timeline=timeline)
+                yield self.date_rows(rows, model.contract) if is_dated else rows
             return
         from churnkit.batch import snapshot_file
 
@@ -169,6 +186,43 @@ class CustomerInput:
         ) as file:
             print_status(f"customers' rows as of {self.as_of} were built from raw tables")
             yield open_source(file)
+
+    def has_dated_rows(self, model: RetentionModel) -> bool:
+        """Return whether the source is rows of which a model counts days to a date that they may lack."""
+        contract = model.contract
+        is_file = self.customers is not None and not self.tables and self.sql is None
+        has_default = contract.as_of is not None and contract.as_of.default is not None
+        return is_file and has_default and bool(contract.date_features)
+
+    def date_rows(self, rows: Any, contract: Contract) -> Any:
+        """Add the date of the rows, or print the one of the training table that stands for it.
+
+        Raises
+        ------
+        ChurnkitError
+            If the rows have dates and another one is given.
+        """
+        import pyarrow as pa
+
+        from churnkit.contracts.parsing.scalars import read_date
+        from churnkit.core.io.source_files import PartitionFile
+        from churnkit.core.io.table_sources import open_rows
+
+        as_of = contract.as_of
+        source = open_rows(rows)
+        if as_of is None or as_of.name in source.columns:
+            if self.as_of is not None:
+                raise ChurnkitError(
+                    f"{self.name} has the date of its rows in the column '{as_of and as_of.name}': leave out "
+                    "--as-of"
+                )
+            return rows
+        if self.as_of is not None:
+            if not isinstance(read_date(self.as_of), int):
+                raise ChurnkitError("--as-of must be a date as YYYY-MM-DD")
+            return PartitionFile(source, ((as_of.name, pa.scalar(self.as_of)),))
+        print_default_date(contract, source.columns, self.name)
+        return rows
 
     @contextmanager
     def suggest_date(self, contract: Contract, timeline: Timeline | None) -> Iterator[None]:

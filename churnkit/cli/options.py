@@ -71,7 +71,10 @@ RawTables = Annotated[
 ]
 AsOf = Annotated[
     str | None,
-    typer.Option(help="Build the customers' rows from raw tables at this date, as in training."),
+    typer.Option(
+        help="Build the customers' rows from raw tables at this date, as in training; of a table of "
+        "customers with dates, the day of the table."
+    ),
 ]
 Sql = Annotated[
     str | None, typer.Option("--sql", help="A query or a table's name, for a database.")

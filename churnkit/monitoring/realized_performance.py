@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from churnkit.contracts.arrow_interop import as_arrow
-from churnkit.contracts.parsing.arrow_columns import number_rows
+from churnkit.contracts.parsing.arrow_columns import complete_keys
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.errors import DataError
 from churnkit.evaluation.drift.performance_estimation import compare_realized
@@ -51,7 +51,7 @@ def check_realized(
     DataError
         A column or the label is missing, or no row remains.
     """
-    table = number_rows(as_arrow(labeled, name="the labeled table"), model.contract.entity)
+    table = complete_keys(as_arrow(labeled, name="the labeled table"), model.contract)
     label = model.contract.label
     if label is None or label.name not in table.column_names:
         column = "the label" if label is None else f"column '{label.name}'"

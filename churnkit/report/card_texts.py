@@ -73,7 +73,10 @@ def localize_card_text(text: str) -> str:
     return translate_stored(text, CARD_TEXTS)
 
 
-_CLUSTER_TEXTS: Final = (mark_text("high {feature}"), mark_text("low {feature}"))
+_CLUSTER_TEXTS: Final = (
+    mark_text("high {feature}"), mark_text("low {feature}"), mark_text("early {feature}"),
+    mark_text("late {feature}"),
+)  # fmt: skip
 
 
 def localize_cluster_name(name: str) -> str:

@@ -111,7 +111,10 @@ _UNKNOWN: tuple[Literal["refuse"], Literal["missing"]] = ("refuse", "missing")
 def _column(choose: Choices, name: str, *roles: str) -> Column:
     """A column of any type that its role allows."""
     kinds: dict[str, list[ColumnType]] = {"entity": ["string", "integer"], "as_of": ["datetime"]}
-    kind = choose.of(kinds.get(roles[0], ["string", "integer", "number", "boolean"]))
+    any_kind: list[ColumnType] = ["string", "integer", "number", "boolean"]
+    if roles == ("feature",):
+        any_kind = [*any_kind, "datetime"]
+    kind = choose.of(kinds.get(roles[0], any_kind))
     count = 0 if kind == "datetime" else choose.of([0, 1, 0, 2])
     encoded = kind == "string" and roles[0] in {"feature", "value", "cost", "context"}
     return Column(
@@ -124,6 +127,8 @@ def _column(choose: Choices, name: str, *roles: str) -> Column:
         unknown=choose.of(_UNKNOWN),
         written=choose.of([None, None, *NUMBER_STYLES]) if kind in {"integer", "number"} else None,
         missing=choose.of([(), (), ("null",), ("One year", "b")]) if kind != "datetime" else (),
+        default=choose.of([None, "2020-02-29"]) if roles[0] == "as_of" else None,
+        fill=choose.of([None, 3.0]) if kind == "datetime" and roles[0] == "feature" else None,
     )
 
 
@@ -137,6 +142,7 @@ def _contract(choose: Choices) -> Contract:
         _column(choose, role, role)
         for role in ("as_of", "value", "cost", "context", "pii", "ignore")
         if choose.of(TRUTHS)
+        or (role == "as_of" and any(feature.type == "datetime" for feature in features))
     ]
     return Contract("drawn", (_column(choose, "id", "entity"), *features, *further))
 
@@ -158,8 +164,9 @@ def _contracts_and_rows(draw: st.DrawFn, *, most: int = 6) -> tuple[Contract, li
     """A contract, and rows that have its columns."""
     choose = Choices(draw(_WRITTEN))
     contract = _contract(choose)
+    lacks = choose.of(TRUTHS)
     rows = [
-        {column.name: _value(choose, column) for column in contract.columns}
+        {c.name: _value(choose, c) for c in contract.columns if not (lacks and c.default)}
         for _ in range(1 + choose.number() % most)
     ]
     return contract, rows

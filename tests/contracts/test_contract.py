@@ -182,7 +182,11 @@ def test_a_damaged_contract_file_is_refused_as_such_or_is_a_whole_one(data):
         ((Column("id", "string", ("entity",), nullable=True),), "cannot be nullable"),
         ((ENTITY, Column("y", "boolean", ("label",), nullable=True)), "cannot be nullable"),
         ((ENTITY, Column("y", "datetime", ("label",))), "not when"),
-        ((ENTITY, Column("d", "datetime", ("feature",))), "derive a duration"),
+        ((ENTITY, Column("d", "datetime", ("feature",))), r"declare that date with as_of\(\)"),
+        (
+            (ENTITY, Column("d", "string", ("feature",), default="2025-02-01")),
+            "only the as-of date",
+        ),
         ((ENTITY, Column("d", "datetime", ("context",))), "derive a duration"),
         ((ENTITY, Column("x", "number", ("feature", "label"))), "'label' cannot be combined"),
         ((ENTITY, Column("x", "number", ("feature", "pii"))), "'pii' cannot be combined"),

@@ -110,13 +110,13 @@ CHECKS = {
 @pytest.mark.parametrize("kind", CHECKS)
 @pytest.mark.parametrize("sort", TYPED)
 def test_each_arrow_type_is_read_as_its_python_values_are(sort, kind):
-    role = "ignore" if kind == "datetime" else "feature"
     levels = ("a", "3", "Yes", "1") if kind == "string" else None
     for nullable in (True, False):
-        column = Column("x", kind, (role,), nullable=nullable, checks=CHECKS[kind], levels=levels)
-        if kind == "datetime":
-            column = Column("x", kind, ("as_of",), nullable=nullable)
-        contract = Contract("typed", (Column("id", "string", ("entity",)), column))
+        column = Column(
+            "x", kind, ("feature",), nullable=nullable, checks=CHECKS[kind], levels=levels
+        )
+        day = Column("day", "datetime", ("as_of",), default="2020-01-31")
+        contract = Contract("typed", (Column("id", "string", ("entity",)), column, day))
         table = pa.table({"id": list("abcde"), "x": TYPED[sort]})
         rows = table.set_column(1, "x", microseconds(table["x"])).to_pylist()
         by_table = TableEncoder(contract).encode(table)

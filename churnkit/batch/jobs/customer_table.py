@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from churnkit.batch.io.open_writer import check_access, open_writer
 from churnkit.batch.io.outputs import parse_output, refuse_input
-from churnkit.contracts.parsing.arrow_columns import number_rows
+from churnkit.contracts.parsing.arrow_columns import complete_keys
 from churnkit.contracts.parsing.scalars import is_missing, to_text
 from churnkit.core.io.table_sources import open_rows, open_source, read_all
 from churnkit.core.output_ledger import record_output
@@ -19,25 +19,26 @@ from churnkit.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from churnkit.contracts import Column, Contract
+    from churnkit.contracts import Contract
     from churnkit.core.io.table_sources import Query, Source
 
 __all__ = ["customer_batches", "identify_rows", "read_customers", "write_customers"]
 
 
-def identify_rows(table: pa.Table, entity: Column, *, first: int = 0) -> pa.Table:
-    """Number the rows of a table without ids, and return ids that are floats or decimals as text.
+def identify_rows(table: pa.Table, contract: Contract, *, first: int = 0) -> pa.Table:
+    """Add row numbers or the as-of date that a table may lack, and write ids that are floats as text.
 
     A table program stores whole numbers next to a blank as floats: 4711.0 is the customer 4711.
 
     Examples
     --------
-    >>> from churnkit.contracts import Column
-    >>> member = Column("member", "string", ("entity",))
-    >>> identify_rows(pa.table({"member": [4711.0, None]}), member).to_pylist()
+    >>> from churnkit.contracts import Column, Contract
+    >>> gym = Contract("gym", (Column("member", "string", ("entity",)),))
+    >>> identify_rows(pa.table({"member": [4711.0, None]}), gym).to_pylist()
     [{'member': '4711'}, {'member': None}]
     """
-    table = number_rows(table, entity, first=first)
+    table = complete_keys(table, contract, first=first)
+    entity = contract.entity
     if entity.name not in table.column_names:
         return table
     place = table.column_names.index(entity.name)
@@ -84,7 +85,7 @@ def customer_batches(
     start = 0
     for batch in chain(rows.batches(selected), [empty]):
         if batch.num_rows or not start:
-            yield identify_rows(batch, contract.entity, first=start)
+            yield identify_rows(batch, contract, first=start)
         start += batch.num_rows
 
 
@@ -121,7 +122,7 @@ def read_customers(
         check_access(target)
     selected = (*contract.required("recommend"), *contract.optional("recommend"))
     table = read_all(opened, columns=[column.name for column in selected])
-    return identify_rows(table, contract.entity)
+    return identify_rows(table, contract)
 
 
 def write_customers(table: pa.Table, output: str | Path, contract: Contract) -> None:

@@ -55,7 +55,8 @@ def count_inputs(encoded: Encoded, model: RetentionModel) -> dict[str, Any]:
     dict
         JSON-able: ``rules`` has a list of column, rule and number of rows; ``ids`` numbers of rows
         whose id is a word for a total or a float; ``values``, ``outside`` and ``far`` numbers of
-        valid rows by feature.
+        valid rows by feature; ``late`` numbers of dates after the as-of date of their row, of
+        columns where training had none.
     """
     names = model.contract.feature_names
     features = encoded.features[encoded.valid]
@@ -67,6 +68,7 @@ def count_inputs(encoded: Encoded, model: RetentionModel) -> dict[str, Any]:
         "values": dict(zip(names, present.sum(axis=0).tolist(), strict=True)),
         "outside": {},
         "far": {},
+        "late": {},
     }
     if model.contents.ranges is not None:
         low, high = model.contents.ranges.T
@@ -78,6 +80,10 @@ def count_inputs(encoded: Encoded, model: RetentionModel) -> dict[str, Any]:
         for kind, mask in masks.items():
             rows = zip(names, mask.sum(axis=0).tolist(), strict=True)
             counts[kind] = {name: count for name, count in rows if count}
+        for position in model.contract.date_features:
+            late = int((features[:, position] < 0).sum())
+            if late and low[position] >= 0:
+                counts["late"][names[position]] = late
     return counts
 
 
@@ -105,12 +111,14 @@ def describe_inputs(parts: Iterable[Mapping[str, Any]], model: RetentionModel) -
     -------
     tuple of str
         A sentence for each violated rule, for ids that are no ids, for each column that is blank in all rows, and for each
-        of which half of the numbers are outside the training range, or some are far outside.
+        of which half of the numbers are outside the training range, some are far outside, or dates
+        are later than the table.
     """
     rules: Counter[tuple[str, str]] = Counter()
     values: Counter[str] = Counter()
     outside: Counter[str] = Counter()
     far: Counter[str] = Counter()
+    late: Counter[str] = Counter()
     ids: Counter[str] = Counter()
     valid = 0
     for part in parts:
@@ -121,6 +129,7 @@ def describe_inputs(parts: Iterable[Mapping[str, Any]], model: RetentionModel) -
         values.update(part["values"])
         outside.update(part["outside"])
         far.update(part["far"])
+        late.update(part["late"])
     types = {column.name: column.type for column in model.contract.columns}
     sentences = [
         str(
@@ -148,6 +157,11 @@ def describe_inputs(parts: Iterable[Mapping[str, Any]], model: RetentionModel) -
         if not values[name] and valid >= _MIN_BLANK_ROWS and had_values:
             sentences.append(
                 f"column '{name}' has no value in {valid:,} scored rows: check that the export fills it"
+            )
+        elif late[name]:
+            sentences.append(
+                f"column '{name}' has {late[name]:,} of {values[name]:,} dates after the day of the table, and had "
+                "none in training: state that day with --as-of"
             )
         elif outside[name] and (
             outside[name] >= _MIN_OUTSIDE_SHARE * values[name]

@@ -236,7 +236,7 @@ def _score_batch(
     batch: pa.Table, model: RetentionModel, *, start: int, added: _Columns
 ) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     entity = model.contract.entity.name
-    encoded = model.encode(identify_rows(batch, model.contract.entity, first=start))
+    encoded = model.encode(identify_rows(batch, model.contract, first=start))
     ids = _plain(pa.chunked_array(encoded.entity))
     probability = model.probabilities(encoded)
     scored = {

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from churnkit.bundle.sql.dialect import number
+from churnkit.contracts.parsing.date_spelling import EMPTY_DAYS, FIRST_OPEN_DAY
 from churnkit.contracts.parsing.number_spelling import MARKER_BLANKS
 from churnkit.contracts.parsing.scalars import BLANKS
 from churnkit.errors import RecipeError
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from churnkit.contracts.schema.check import Check
     from churnkit.contracts.schema.column import Column
 
-__all__ = ["add_code", "add_problem", "read_column"]
+__all__ = ["add_code", "add_days", "add_problem", "read_column"]
 
 _COMPARISONS = {"eq": "=", "ne": "<>", "gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 # A boolean that is neither true nor false, in databases that read numbers as booleans.
@@ -40,7 +41,18 @@ def read_column(column: Column, steps: Steps, dialect: SqlDialect, *, encode: bo
         values = (f"WHEN {name} = TRUE THEN {dialect.double(1.0)} WHEN {name} = FALSE THEN "
                   f"{number(0.0)} ELSE {number(_NO_BOOLEAN)} END")  # fmt: skip
         return steps.add("v", f"CASE WHEN {name} IS NULL THEN NULL {values}")
+    if column.type == "datetime":
+        return steps.add("v", dialect.as_days(name))
     return steps.add("v", dialect.as_double(name))
+
+
+def add_days(column: Column, value: str, as_of: str, steps: Steps, dialect: SqlDialect) -> str:
+    """Return the column with the days from a date to the as-of date, NULL if it is missing."""
+    empty = ", ".join(dialect.double(day) for day in sorted(EMPTY_DAYS))
+    is_open = f"{value} >= {number(FIRST_OPEN_DAY)} OR FLOOR({value}) IN ({empty})"
+    days = f"CASE WHEN {is_open} THEN NULL ELSE {as_of} - {value} END"
+    fill = column.fill if column.nullable else None
+    return steps.add("x", days if fill is None else f"COALESCE({days}, {number(fill)})")
 
 
 def add_code(column: Column, value: str, steps: Steps, dialect: SqlDialect) -> str:
@@ -90,6 +102,8 @@ def _text_rules(column: Column, value: str, dialect: SqlDialect) -> list[tuple[s
 
 def _number_rules(column: Column, value: str, dialect: SqlDialect) -> list[tuple[str, str]]:
     rules = [(f"{value} IS NULL", "" if column.nullable else "not_null")]
+    if column.type == "datetime":
+        return rules
     if column.type == "boolean":
         rules.append((f"{value} = {number(_NO_BOOLEAN)}", "type"))
     else:

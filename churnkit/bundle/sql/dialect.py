@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlglot import ErrorLevel, exp, parse_one
 from sqlglot.errors import SqlglotError
 
+from churnkit.contracts.parsing.cell_parsers import DAY
 from churnkit.contracts.parsing.scalars import BLANKS
 from churnkit.errors import RecipeError
 
@@ -124,6 +125,17 @@ class SqlDialect:
         if self.name == "bigquery":  # the only one where NaN is not equal to itself
             return f"CASE WHEN NOT IS_NAN({cast}) THEN {cast} END"
         return f"NULLIF({cast}, CAST('NaN' AS {self._type('double')}))"
+
+    def as_days(self, operand: str) -> str:
+        """Return a date or timestamp as days since 1970."""
+        epoch = {
+            "duckdb": "EPOCH_US(CAST({} AS TIMESTAMP))",
+            "postgres": "EXTRACT(EPOCH FROM CAST({} AS TIMESTAMP)) * 1000000",
+            "snowflake": "DATEDIFF(MICROSECOND, '1970-01-01'::TIMESTAMP_NTZ, CAST({} AS TIMESTAMP_NTZ))",
+            "bigquery": "UNIX_MICROS(CAST({} AS TIMESTAMP))",
+            "databricks": "UNIX_MICROS(CAST({} AS TIMESTAMP))",
+        }[self.name].format(operand)
+        return f"CAST({epoch} AS {self._type('double')}) / {self.double(DAY)}"
 
     def as_text(self, operand: str) -> str:
         """Return an operand as text."""

@@ -5,21 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from churnkit.bundle.sql.calibration import add_interval, add_probability
-from churnkit.bundle.sql.columns import add_code, add_problem, read_column
+from churnkit.bundle.sql.columns import add_code, add_days, add_problem, read_column
 from churnkit.bundle.sql.dialect import DIALECTS, MAX_BYTES, SqlDialect
 from churnkit.bundle.sql.scorers import add_scorer
 from churnkit.bundle.sql.steps import Steps
+from churnkit.contracts.parsing.cell_parsers import DAY
+from churnkit.contracts.parsing.scalars import read_date
 from churnkit.errors import RecipeError
 from churnkit.models.calibration.maps import PROBABILITY_FLOOR
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from churnkit.bundle.contents import ModelContents
     from churnkit.contracts.contract import Contract
+    from churnkit.contracts.schema.column import Column
     from churnkit.models.calibration.venn_abers import VennAbers
 
 __all__ = ["DIALECTS", "write_statement"]
 
-_TYPES = {"integer": "a number", "number": "a number", "boolean": "a boolean", "string": "text"}
+_TYPES = {"integer": "a number", "number": "a number", "boolean": "a boolean", "string": "text",
+          "datetime": "a date"}  # fmt: skip
 
 
 def write_statement(
@@ -41,13 +47,20 @@ def write_statement(
         )
     steps = Steps()
     entity = steps.add("id", spelling.column(contract.entity.name))
+    read = _read_columns(contract)
     values = {
         column.name: read_column(column, steps, spelling, encode=column in contract.features)
-        for column in (*contract.features, contract.entity)
+        for column in read
     }
     steps.close()
-    features = [add_code(c, values[c.name], steps, spelling) for c in contract.features]
-    problem = _add_problems(contract, values, steps, spelling)
+    as_of = _as_of_days(contract, values, spelling)
+    features = [
+        add_days(column, values[column.name], as_of, steps, spelling)
+        if column.type == "datetime"
+        else add_code(column, values[column.name], steps, spelling)
+        for column in contract.features
+    ]
+    problem = _add_problems(read, values, steps, spelling)
     raw = add_scorer(contents.scorer, features, steps, spelling)
     probability = add_probability(
         contents.calibration, raw, steps, spelling, floor=PROBABILITY_FLOOR
@@ -77,14 +90,30 @@ def write_statement(
     return text
 
 
+def _read_columns(contract: Contract) -> tuple[Column, ...]:
+    """List the columns that the statement reads: features, id, and the date of the row if needed."""
+    as_of = contract.as_of
+    is_read = bool(contract.date_features) and as_of is not None and not as_of.has_default
+    return (*contract.features, contract.entity, *([as_of] if is_read and as_of else []))
+
+
+def _as_of_days(contract: Contract, values: dict[str, str], dialect: SqlDialect) -> str:
+    """Return the as-of date of a row in days since 1970, of the default if there is one."""
+    as_of = contract.as_of
+    if as_of is None:
+        return ""
+    return (
+        values.get(as_of.name, "")
+        if as_of.default is None
+        else dialect.double(read_date(as_of.default) / DAY)
+    )
+
+
 def _add_problems(
-    contract: Contract, values: dict[str, str], steps: Steps, dialect: SqlDialect
+    read: Sequence[Column], values: dict[str, str], steps: Steps, dialect: SqlDialect
 ) -> str | None:
     """Add the violated rules of all columns of a row, in one text."""
-    problems = [
-        add_problem(column, values[column.name], steps, dialect)
-        for column in (*contract.features, contract.entity)
-    ]
+    problems = [add_problem(column, values[column.name], steps, dialect) for column in read]
     present = [problem for problem in problems if problem is not None]
     return steps.add_chain("q", present, operator=" || ") if present else None
 
@@ -96,8 +125,9 @@ def _header(contract: Contract, title: str, dialect: SqlDialect) -> str:
         "One row per customer; problem names the rules that a row violates, and such a row has",
         "no probability. Text is trimmed here; numbers and booleans must have such a type:",
     ]
-    read = (contract.entity, *contract.features)
-    lines += [f"  {column.name}: {_TYPES[column.type]}" for column in read]
+    lines += [f"  {column.name}: {_TYPES[column.type]}" for column in _read_columns(contract)]
+    if contract.date_features and contract.as_of is not None and contract.as_of.default:
+        lines.append(f"Days are counted up to {contract.as_of.default}, the default of the schema.")
     if dialect.name == "postgres":
         lines.append(
             "Run SET jit = off first: these expressions take longer to compile than to run."

@@ -113,7 +113,7 @@ def report(
             "name a file of customers"
         )
     with use_locale(language):
-        rows, sources, note = _read_rows(loaded, customers, tables, project)
+        rows, sources, note = _read_rows(loaded, customers, tables, project, as_of=as_of)
     with _open_journal(loaded, journal) as opened:
         page = build_report(
             sources,
@@ -225,7 +225,12 @@ def _load_model(name: str | None, *, required: bool) -> RetentionModel | None:
 
 
 def _read_rows(
-    model: RetentionModel | None, path: Path | None, tables: Mapping[str, Any], project: Project
+    model: RetentionModel | None,
+    path: Path | None,
+    tables: Mapping[str, Any],
+    project: Project,
+    *,
+    as_of: str | None,
 ) -> tuple[Any, Mapping[str, Any], str]:
     """Read the customers, or the training data without any; return the raw tables and a note."""
     from churnkit.cli.customers.training_rows import read_training_rows
@@ -233,12 +238,13 @@ def _read_rows(
     if model is None:
         return None, tables, ""
     if path is not None:
-        return _read_customers(path, model), tables, ""
+        return _read_customers(path, model, as_of), tables, ""
     return (None, tables, "") if tables else read_training_rows(model, project)
 
 
-def _read_customers(path: Path, model: RetentionModel) -> pa.Table:
-    from churnkit.cli.customer_input import name_sheet, trained_sheet
+def _read_customers(path: Path, model: RetentionModel, as_of: str | None) -> pa.Table:
+    from churnkit.cli.customer_input import name_sheet, print_default_date, trained_sheet
+    from churnkit.contracts.parsing.arrow_columns import complete_keys
     from churnkit.core.io.table_sources import read_table
 
     contract = model.contract
@@ -249,4 +255,8 @@ def _read_customers(path: Path, model: RetentionModel) -> pa.Table:
         *(() if contract.label is None else (contract.label,)),
     ]
     source = name_sheet(str(path), contract, known=trained_sheet(model))
-    return read_table(source, columns=sorted({column.name for column in columns}))
+    table = read_table(source, columns=sorted({column.name for column in columns}))
+    if as_of is None:
+        print_default_date(contract, table.column_names, path.name)
+        return table
+    return complete_keys(table, contract, as_of=as_of)

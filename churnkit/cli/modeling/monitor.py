@@ -87,7 +87,7 @@ def monitor(
     ):
         report = check_model(
             loaded,
-            open_rows(open_source(current, sql=sql, entity=contract.entity.name)),
+            open_rows(current),
             labeled=earlier,
             journal=opened,
             as_of=as_of,
@@ -114,7 +114,7 @@ def _current_customers(
     tables: list[str] | None,
     as_of: datetime | None,
     sql: str | None,
-) -> Iterator[str]:
+) -> Iterator[Any]:
     """Yield the source of the customers' rows, built from raw tables if these are named.
 
     With a date, a source has raw tables if it holds tables that the model's timeline reads.
@@ -122,16 +122,16 @@ def _current_customers(
     date = None if as_of is None else f"{as_of:%Y-%m-%d}"
     source = CustomerInput(customers, sql, tables, date)
     if not source.has_raw_tables(model):
-        rows = CustomerInput(customers, sql, tables, None)
-        rows.open()
-        with rows.suggest_date(model.contract, model.contents.timeline):
-            yield name_sheet(customers or "", model.contract, known=trained_sheet(model))
+        rows = CustomerInput(customers, sql, tables, date if source.has_dated_rows(model) else None)
+        with rows.rows(rows.open(), model) as given:
+            yield given
         return
     from churnkit.batch import snapshot_file
+    from churnkit.core.io.table_sources import open_source
 
     opened = source.name_table(source.open(), model.contents.timeline)
     with snapshot_file(model, opened, as_of=date or "") as file:
-        yield str(file)
+        yield open_source(str(file))
 
 
 def _retrain(name: str) -> dict[str, Any]:

@@ -154,9 +154,12 @@ def _read_customers(path: Path | None, model: Any, tables: dict[str, Path], as_o
         if not tables:
             raise ChurnkitError("no customers found: name a file with one row per customer")
         return model.snapshot(tables, as_of=as_of.isoformat())
+    from churnkit.cli.customer_input import print_default_date
     from churnkit.core.io.table_sources import read_table
 
-    return read_table(path)
+    table = read_table(path)
+    print_default_date(model.contract, table.column_names, path.name)
+    return table
 
 
 def _read_owners(scored: CustomerList, column: str | None) -> dict[str, str]:

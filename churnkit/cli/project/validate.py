@@ -139,7 +139,7 @@ def _batches(
     """Read a table in batches: the columns of the contract, or all of them."""
     import pyarrow as pa
 
-    from churnkit.contracts.parsing.arrow_columns import number_rows
+    from churnkit.contracts.parsing.arrow_columns import complete_keys
     from churnkit.core.io.table_sources import open_rows
 
     opened = source.sheet(opened, contract, "predict", known=sheet, timeline=timeline)
@@ -149,11 +149,11 @@ def _batches(
     names = [name for name in rows.columns if is_whole or name in declared]
     start, is_empty = 0, True
     for batch in rows.batches(names):
-        yield number_rows(batch, contract.entity, first=start)
+        yield complete_keys(batch, contract, first=start)
         start, is_empty = start + batch.num_rows, False
     if is_empty:
         empty = pa.table({name: pa.array([], pa.string()) for name in names})
-        yield number_rows(empty, contract.entity)
+        yield complete_keys(empty, contract)
 
 
 def _batches_for_recipe(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from churnkit.contracts.encoding.date_features import DateFeatures
 from churnkit.contracts.encoding.encoded import Encoded
 from churnkit.contracts.parsing.cell_parsers import UnknownCategory, compile_cell_parser
 from churnkit.contracts.validation.violations import Finding
@@ -79,9 +80,15 @@ class RowEncoder:
                 for column in columns
             )
 
+        self._dates = DateFeatures.of(contract)
         self._encoded = parsers(encoded, encode=True)
         self._checked = parsers(checked, encode=False)
         self._optional = parsers(optional, encode=False)
+        self._parse_as_of = (
+            None
+            if self._dates is None
+            else compile_cell_parser(self._dates.as_of, lenient=lenient, encode=True)
+        )
         allowed = (*encoded, *checked, *optional, *contract.unread(purpose))
         self._allowed = frozenset(column.name for column in allowed) if closed else None
 
@@ -105,7 +112,18 @@ class RowEncoder:
                 return None
         if self._allowed is not None and not self._allowed.issuperset(row):
             return None
+        if self._dates is not None:
+            self._dates.count_row(values, self._as_of(row))  # type: ignore[arg-type]
         return values  # type: ignore[return-value]  # every class was checked above
+
+    def _as_of(self, row: Mapping[str, Any]) -> float:
+        """Return the as-of date of a row in days since 1970; NaN if it is invalid."""
+        if self._dates is None or self._parse_as_of is None:
+            return _NAN
+        if self._dates.as_of.name not in row:
+            return self._dates.default
+        result = self._parse_as_of(row[self._dates.as_of.name])
+        return result if isinstance(result, float) else _NAN
 
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> Encoded:
         """Encode n rows, with findings for those that violate a rule."""
@@ -151,6 +169,8 @@ class RowEncoder:
                 # The name is untrusted and goes into messages and logs: one short line.
                 printable = name if name.isprintable() else ascii(name)[1:-1]
                 log.add(position, printable[:_MAX_NAME_LENGTH], "unknown_column")
+        if self._dates is not None:
+            self._dates.count_row(values, self._as_of(row))
         return values
 
     def _type(self, column: str) -> str:

@@ -10,12 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from churnkit.contracts.encoding.date_features import DateFeatures
 from churnkit.contracts.encoding.encoded import Encoded
 from churnkit.contracts.parsing.arrow_columns import (
     ParsedColumn,
     ParsedTable,
+    complete_keys,
     is_temporal,
-    number_rows,
     standard_types,
 )
 from churnkit.contracts.parsing.cell_parsers import CellResult, UnknownCategory, compile_cell_parser
@@ -81,9 +82,11 @@ class TableEncoder:
             for column in (*contract.required(purpose), *contract.optional(purpose))
             if column not in encoded and not column.has_role("label")
         ]
+        self._dates = DateFeatures.of(contract)
+        as_of = None if self._dates is None else self._dates.as_of
         self._encoders = (
             *(ColumnEncoder(column, encode=True) for column in encoded),
-            *(ColumnEncoder(column, encode=False) for column in checked),
+            *(ColumnEncoder(column, encode=column is as_of) for column in checked),
         )
         self._n_encoded = len(encoded)
 
@@ -108,7 +111,7 @@ class TableEncoder:
             If a column is missing.
         """
         if isinstance(table, pa.Table) and table.num_columns:
-            table = number_rows(table, self.contract.entity)
+            table = complete_keys(table, self.contract)
         parsed = ParsedTable.wrap(table)
         is_empty = parsed.num_rows == 0 and not parsed.column_names
         missing = self.contract.missing_columns(self.purpose, parsed.column_names)
@@ -117,6 +120,7 @@ class TableEncoder:
         matrix = np.empty((parsed.num_rows, self._n_encoded))
         findings: list[Finding] = []
         warnings: list[Finding] = []
+        as_of: _Codes | float = np.nan if self._dates is None else self._dates.default
         for position, encoder in enumerate(self._encoders):
             column = encoder.column
             if column.name not in parsed.column_names:
@@ -124,6 +128,8 @@ class TableEncoder:
             result = encoder.encode(parsed.column(column, keep=parsed is table))
             if position < self._n_encoded:
                 matrix[:, position] = result.codes
+            elif self._dates is not None and column is self._dates.as_of:
+                as_of = result.codes
             findings += [
                 Finding(column.name, rule, rows, column.type)
                 for rule, rows in result.violations.items()
@@ -132,6 +138,8 @@ class TableEncoder:
                 warnings.append(
                     Finding(column.name, "unknown_category", result.unknown, column.type)
                 )
+        if self._dates is not None:
+            self._dates.count_table(matrix, as_of)
         return Encoded(
             entity=[] if is_empty else _standard_ids(parsed.table, self.contract.entity.name),
             matrix=matrix,
@@ -180,6 +188,7 @@ class ColumnEncoder:
 
     def __init__(self, column: Column, *, encode: bool) -> None:
         self.column = column
+        self._is_encoded = encode
         self._parse = compile_cell_parser(column, lenient=True, encode=encode, normalized=True)
         is_number = column.type in {"integer", "number"}
         self._bounds = NumericBounds.from_checks(column.checks) if is_number else None
@@ -195,6 +204,8 @@ class ColumnEncoder:
             numbers, unreadable = column.numbers
             return self._check_numbers(numbers, unreadable, self._bounds)
         is_date = self.column.type == "datetime" and is_temporal(kind)
+        if is_date and self._is_encoded:
+            return self._encode_distinct(column)
         if is_date or (self._any_text and pa.types.is_integer(kind)):
             return self._check_missing(np.asarray(array.is_null()))
         if self._any_text and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from churnkit.contracts.schema.column import Column
+    from churnkit.contracts.schema.table_schema import TableSchema
 
 __all__ = [
     "ParsedColumn",
     "ParsedTable",
+    "complete_keys",
     "distinct_values",
     "is_temporal",
     "is_text_type",
     "normalize_dates",
-    "number_rows",
     "one_array",
     "standard_types",
 ]
@@ -138,20 +139,39 @@ class ParsedTable:
         return chosen
 
 
-def number_rows(table: pa.Table, entity: Column, *, first: int = 0) -> pa.Table:
-    """Add row numbers if the contract's entity is numbered and the table lacks it.
+def complete_keys(
+    table: pa.Table, schema: TableSchema, *, first: int = 0, as_of: str | None = None
+) -> pa.Table:
+    """Add the row numbers and the as-of date that a table may lack.
+
+    Parameters
+    ----------
+    table
+        n rows.
+    schema
+        States whether rows are numbered, and the default of the as-of date.
+    first
+        Number of the first row.
+    as_of
+        A date in place of the default.
 
     Examples
     --------
-    >>> from churnkit.contracts import Column
+    >>> from churnkit.contracts import Column, Contract
     >>> row = Column("row", "integer", ("entity",), numbered=True)
-    >>> number_rows(pa.table({"plan": ["a", "b"]}), row, first=5)["row"].to_pylist()
-    [5, 6]
+    >>> day = Column("day", "datetime", ("as_of",), default="2025-03-31")
+    >>> rows = pa.table({"plan": ["a", "b"]})
+    >>> complete_keys(rows, Contract("gym", (row, day)), first=5).to_pylist()[0]
+    {'row': 5, 'plan': 'a', 'day': '2025-03-31'}
     """
-    if not entity.numbered or entity.name in table.column_names:
-        return table
-    numbers = pa.array(np.arange(first, first + table.num_rows))
-    return table.add_column(0, entity.name, numbers)
+    entity, dated = schema.entity, schema.as_of
+    if entity.numbered and entity.name not in table.column_names:
+        numbers = pa.array(np.arange(first, first + table.num_rows))
+        table = table.add_column(0, entity.name, numbers)
+    if dated is not None and dated.default and dated.name not in table.column_names:
+        date = pa.scalar(as_of or dated.default, pa.large_string())
+        table = table.append_column(dated.name, pa.repeat(date, table.num_rows))
+    return table
 
 
 def normalize_dates(table: pa.Table, column: Column) -> pa.Table:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from churnkit.contracts.parsing.date_spelling import is_open_date
 from churnkit.contracts.parsing.numeric_bounds import NumericBounds
 from churnkit.contracts.parsing.scalars import (
     NOT_READABLE,
@@ -24,7 +25,14 @@ from churnkit.errors import ContractError
 if TYPE_CHECKING:
     from churnkit.contracts.schema.column import Column
 
-__all__ = ["UNKNOWN_CATEGORY", "CellParser", "CellResult", "UnknownCategory", "compile_cell_parser"]
+__all__ = [
+    "DAY",
+    "UNKNOWN_CATEGORY",
+    "CellParser",
+    "CellResult",
+    "UnknownCategory",
+    "compile_cell_parser",
+]
 
 
 class UnknownCategory:
@@ -41,6 +49,9 @@ class UnknownCategory:
 
 
 UNKNOWN_CATEGORY: Final = UnknownCategory()
+
+DAY: Final = 86_400_000_000
+"""Microseconds of a day."""
 
 # A float is the code for the matrix (NaN: missing), text the name of the violated rule.
 CellResult = float | str | UnknownCategory
@@ -78,7 +89,7 @@ def compile_cell_parser(
     if column.type == "string":
         parser = _string_parser(column, lenient=lenient, encode=encode)
     elif column.type == "datetime":
-        parser = _datetime_parser(column)
+        parser = _datetime_parser(column, encode=encode)
     elif column.type == "boolean":
         parser = _boolean_parser(column, lenient=lenient)
     else:
@@ -219,13 +230,18 @@ def _level_codes(column: Column, *, encode: bool) -> dict[str, float]:
     }
 
 
-def _datetime_parser(column: Column) -> CellParser:
-    missing = 0.0 if column.nullable else "not_null"
+def _datetime_parser(column: Column, *, encode: bool) -> CellParser:
+    """Parse dates as days since 1970; dates that stand for no date are missing."""
+    missing: CellResult = "not_null"
+    if column.nullable:
+        missing = math.nan if encode else 0.0
 
     def parse(value: Any) -> CellResult:
         microseconds = read_date(value)
         if microseconds == microseconds:  # noqa: PLR0124
-            return 0.0
+            if not encode:
+                return 0.0
+            return math.nan if is_open_date(int(microseconds)) else microseconds / DAY
         return "type" if microseconds is NOT_READABLE else missing
 
     return parse

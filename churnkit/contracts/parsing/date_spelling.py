@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DATE_STYLES",
+    "EMPTY_DAYS",
+    "FIRST_OPEN_DAY",
     "LAST_SERIAL",
     "MONTHS",
     "MONTH_YEAR",
@@ -95,7 +97,7 @@ _PIVOT = 1969
 _EPOCH = dt.date(1970, 1, 1)
 _DAY_MICROSECONDS = 86_400_000_000
 # Days that programs write for "no date": the first ones of SQL Server, Windows, Excel, Unix and .NET.
-_EMPTY_DAYS: Final = frozenset(
+EMPTY_DAYS: Final = frozenset(
     (dt.date(*day) - _EPOCH).days
     for day in (
         (1, 1, 1), (1601, 1, 1), (1753, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 1),
@@ -104,7 +106,7 @@ _EMPTY_DAYS: Final = frozenset(
 )  # fmt: skip
 # Fewer first days of months may as well be days of January.
 _MIN_FIRST_DAYS, _MIN_MONTHS, _MIN_YEARS = 12, 6, 2
-_FIRST_OPEN_DAY = (dt.date(2099, 1, 1) - _EPOCH).days
+FIRST_OPEN_DAY = (dt.date(2099, 1, 1) - _EPOCH).days
 
 
 def is_open_date(microseconds: int) -> bool:
@@ -121,7 +123,7 @@ def is_open_date(microseconds: int) -> bool:
     [True, True, False]
     """
     day = microseconds // _DAY_MICROSECONDS
-    return day >= _FIRST_OPEN_DAY or day in _EMPTY_DAYS
+    return day >= FIRST_OPEN_DAY or day in EMPTY_DAYS
 
 
 def normalize_date(text: str, style: str) -> str | None:

@@ -11,6 +11,7 @@ from churnkit.contracts.parsing.date_spelling import DATE_STYLES
 from churnkit.contracts.parsing.number_spelling import NUMBER_STYLES, Spelling, is_parseable
 from churnkit.contracts.parsing.scalars import NOT_READABLE, is_text, read_date
 from churnkit.contracts.schema.check import Check, is_category
+from churnkit.contracts.schema.date_text import describe_days, describe_days_between
 from churnkit.core.number_format import (
     CURRENCY_SIGNS,
     SHARE,
@@ -87,6 +88,8 @@ class Column:
         Texts that mark a missing value.
     numbered
         For the entity: the table may lack the column, and rows are then numbered from 0.
+    default
+        For the as-of date: the date of rows of a table that lacks the column, as YYYY-MM-DD.
     fill
         Number that a missing value is encoded as, learned if no training row is missing one.
 
@@ -111,6 +114,7 @@ class Column:
     written: str | None = None
     missing: tuple[str, ...] = ()
     numbered: bool = False
+    default: str | None = None
     fill: float | None = None
 
     def __post_init__(self) -> None:
@@ -141,6 +145,7 @@ class Column:
         object.__setattr__(self, "checks", checks)
         _check_levels(self)
         _check_spelling(self)
+        _check_default(self)
         if self.fill is not None and (self.is_category or not _is_finite(self.fill)):
             raise ContractError(f"column '{self.name}': fill must be a finite number")
         object.__setattr__(self, "positive", _plain(self.positive))
@@ -157,6 +162,11 @@ class Column:
         if self.positive is None:
             return ()
         return self.positive if isinstance(self.positive, tuple) else (self.positive,)
+
+    @property
+    def has_default(self) -> bool:
+        """True if a table may lack the column: rows are then numbered, or have its default."""
+        return self.numbered or self.default is not None
 
     @property
     def is_category(self) -> bool:
@@ -184,6 +194,9 @@ class Column:
         'Months with us: 2 months'
         >>> Column("c", "string", ("feature",), phrase="{value} contract").describe("One year")
         'One year contract'
+        >>> joined = Column("joined", "datetime", ("feature",), "Joined")
+        >>> joined.describe(400.0), joined.describe(1.0), joined.describe(-30.0)
+        ('Joined: 400 days ago', 'Joined: 1 day ago', 'Joined: in 30 days')
         >>> Column("s", "string", ("feature",), words=(("No", "No support"),)).describe("No")
         'No support'
         """
@@ -198,7 +211,7 @@ class Column:
             and self.type != "boolean"
             and isinstance(value, (int, float))
         ):
-            text = self._amount(value)
+            text = describe_days(value) if self.type == "datetime" else self._amount(value)
         if self.type == "boolean":
             text = _("yes") if value else _("no")
         return self._with_title(text)
@@ -216,6 +229,9 @@ class Column:
         ('Customer for 6 to 11 months', 'Customer for 6 months')
         >>> months.describe_range(1.0, 2.0)
         'Customer for 1 month'
+        >>> joined = Column("joined", "datetime", ("feature",), "Joined")
+        >>> joined.describe_range(30.0, 90.0), joined.describe_range(-60.0, -30.0)
+        ('Joined: 30 to less than 90 days ago', 'Joined: in more than 30 to 60 days')
         """
         if low is not None and high is not None and self.type == "integer":
             # For integers the last number inside the range reads better.
@@ -224,15 +240,17 @@ class Column:
             return self._with_title(
                 _("{low} to {high}", low=self._amount(low), high=self._amount(high - 1))
             )
+        if self.type == "datetime":
+            return self._with_title(describe_days_between(low, high))
         if low is None and high is None:
             return _("{title}: any", title=self.title)
         if low is None:
-            return self._with_title(_("less than {amount}", amount=self._amount(high)))
-        if high is None:
-            return self._with_title(_("at least {amount}", amount=self._amount(low)))
-        return self._with_title(
-            _("{low} to less than {high}", low=self._amount(low), high=self._amount(high))
-        )
+            text = _("less than {amount}", amount=self._amount(high))
+        elif high is None:
+            text = _("at least {amount}", amount=self._amount(low))
+        else:
+            text = _("{low} to less than {high}", low=self._amount(low), high=self._amount(high))
+        return self._with_title(text)
 
     def _value_text(self, value: Any) -> str:
         """Format a value as a key of `words`."""
@@ -296,6 +314,7 @@ class Column:
             **({"written": self.written} if self.written else {}),
             **({"missing": list(self.missing)} if self.missing else {}),
             **({"numbered": True} if self.numbered else {}),
+            **({"default": self.default} if self.default else {}),
             **({} if self.fill is None else {"fill": self.fill}),
         }
 
@@ -387,6 +406,11 @@ def _check_spelling(column: Column) -> None:
             f"column '{column.name}': missing must list non-blank texts without surrounding "
             "whitespace that are no number, date or boolean"
         )
+
+
+def _check_default(column: Column) -> None:
+    if column.default is not None and not isinstance(read_date(column.default), int):
+        raise ContractError(f"column '{column.name}': default must be a date as YYYY-MM-DD")
 
 
 def _plain(positive: Any) -> Any:

@@ -40,9 +40,19 @@ __all__ = [
 ]
 
 METADATA_KEY = "churnkit"
+DateStyle = Literal[
+    "DD/MM/YYYY",
+    "MM/DD/YYYY",
+    "YYYY-MM-DD",
+    "epoch seconds",
+    "epoch milliseconds",
+    "epoch microseconds",
+    "Excel serial",
+    "MM/YYYY",
+]
 _TEXTS = (
     "title", "unit", "phrase", "words", "positive", "unknown", "written", "missing", "numbered",
-    "todo",
+    "default", "todo",
 )  # fmt: skip
 
 
@@ -90,20 +100,13 @@ def entity(title: str | None = None, *, numbered: bool = False, **checks: Any) -
 def as_of(
     title: str | None = None,
     *,
-    written: Literal[
-        "DD/MM/YYYY",
-        "MM/DD/YYYY",
-        "YYYY-MM-DD",
-        "epoch seconds",
-        "epoch milliseconds",
-        "epoch microseconds",
-        "Excel serial",
-        "MM/YYYY",
-    ]
-    | None = None,
+    written: DateStyle | None = None,
+    default: str | None = None,
     **checks: Any,
 ) -> Any:
     """Declare the date of the row.
+
+    Dates among the features are encoded as days before it.
 
     Parameters
     ----------
@@ -112,6 +115,10 @@ def as_of(
     written
         Format of the dates, if not ISO 8601. Any of ``-``, ``.`` and ``/`` may separate the
         parts; ``"YYYY-MM-DD"`` includes ``2024-01``, ``20240131`` and zones such as ``UTC``.
+    default
+        The date, as YYYY-MM-DD, of rows of a table without this column: that of the export that
+        the model was trained on. Tables of another date have the column, or are read with
+        ``--as-of``.
     **checks
         Arguments of ``pandera.Field``.
 
@@ -120,7 +127,7 @@ def as_of(
     pandera.Field
         The field with its role.
     """
-    return _field("as_of", title=title, written=written, **checks)
+    return _field("as_of", title=title, written=written, default=default, **checks)
 
 
 def feature(
@@ -130,12 +137,15 @@ def feature(
     phrase: str | None = None,
     words: Mapping[str, str] | None = None,
     unknown: Literal["refuse", "missing", "other"] | None = None,
-    written: Literal["1.234,5", "1,234.5"] | None = None,
+    written: Literal["1.234,5", "1,234.5"] | DateStyle | None = None,
     missing: Sequence[str] = (),
     also: tuple[Role, ...] = (),
     **checks: Any,
 ) -> Any:
     """Declare an input of the model.
+
+    A date is encoded as the days from it to the as-of date of the row, negative if it lies later,
+    and needs an `as_of` column.
 
     Parameters
     ----------
@@ -159,7 +169,7 @@ def feature(
         Number format of text columns, if not ``1234.5``: decimal comma, ``"1.234,5"``, or
         thousands comma, ``"1,234.5"``. Signs and codes of the unit's currency, the unit itself
         and percent signs are removed; negative numbers may be in parentheses, and ``k``, ``M``
-        and ``B`` multiply.
+        and ``B`` multiply. Of dates, their format; see `as_of`.
     missing
         Texts that mark a missing value, such as ``["n/a", "?"]``; blank text always does.
     also

@@ -110,6 +110,7 @@ def _compile_column(name: str, column: Any) -> Column:
         written=metadata.get("written"),
         missing=tuple(metadata.get("missing") or ()),
         numbered=bool(metadata.get("numbered")),
+        default=metadata.get("default"),
     )
 
 

@@ -81,6 +81,8 @@ def _column_schema(column: Column) -> dict[str, Any]:
             schema["pattern"] = _ANY_TEXT if column.nullable else _NOT_BLANK
         elif column.type == "datetime":
             schema["pattern"] = f"^{DATE_PATTERN}$"
+    if column.default is not None:
+        schema["default"] = column.default
     if column.nullable:
         schema["type"] = [schema["type"], "null"]
         if "enum" in schema:

@@ -65,6 +65,13 @@ class TableSchema:
         _check_keys(self.name, self.columns)
         for column in self.columns:
             _check_roles(f"contract '{self.name}': column '{column.name}'", column)
+        if self.date_features and (self.as_of is None or self.as_of.type != "datetime"):
+            name = self.features[self.date_features[0]].name
+            raise ContractError(
+                f"contract '{self.name}': the feature '{name}' is a date, which is encoded as the days "
+                "before the date of the row: declare that date with as_of(), or, if the table has no "
+                'such column, with as_of(default="YYYY-MM-DD") and the day of the export'
+            )
 
     def __getitem__(self, name: str) -> Column:
         try:
@@ -96,6 +103,11 @@ class TableSchema:
     def categorical_features(self) -> tuple[int, ...]:
         """The positions in `features` of category codes."""
         return tuple(i for i, column in enumerate(self.features) if column.is_category)
+
+    @cached_property
+    def date_features(self) -> tuple[int, ...]:
+        """The positions in `features` of dates, which are encoded as days before the as-of date."""
+        return tuple(i for i, column in enumerate(self.features) if column.type == "datetime")
 
     @cached_property
     def as_of(self) -> Column | None:
@@ -135,7 +147,8 @@ class TableSchema:
         return tuple(
             column
             for column in self.columns
-            if column.has_role(*_REQUIRED[purpose]) and not column.numbered
+            if (column.has_role(*_REQUIRED[purpose]) or self._dates_rows(column))
+            and not column.has_default
         )
 
     def optional(self, purpose: Purpose) -> tuple[Column, ...]:
@@ -143,8 +156,13 @@ class TableSchema:
         return tuple(
             column
             for column in self.columns
-            if column.has_role(*_OPTIONAL[purpose]) or column.numbered
+            if (column.has_role(*_OPTIONAL[purpose]) and not self._dates_rows(column))
+            or column.has_default
         )
+
+    def _dates_rows(self, column: Column) -> bool:
+        """Return True for the as-of date from which features are counted."""
+        return column.role == "as_of" and bool(self.date_features)
 
     def unread(self, purpose: Purpose) -> tuple[Column, ...]:
         """List the columns that a row may have but that this purpose does not read.
@@ -187,10 +205,10 @@ def _check_roles(where: str, column: Column) -> None:
             f"{where} has the roles {' and '.join(column.roles)}: '{exclusive[0]}' cannot be "
             f"combined with others; only {', '.join(ENCODED_ROLES)} can"
         )
-    if column.type == "datetime" and column.has_role(*ENCODED_ROLES):
+    if column.type == "datetime" and column.has_role(*_DECISION_ROLES):
         raise ContractError(
             f"{where} is a date and cannot be a {column.role}: derive a duration from it (days "
-            "since), or declare it with ignore()"
+            "since), or declare it with feature() or ignore()"
         )
     if column.has_role("account", "parent") and column.type not in {"string", "integer"}:
         raise ContractError(f"{where} is the {column.role} and must be text or an integer")
@@ -205,6 +223,8 @@ def _check_roles(where: str, column: Column) -> None:
             f"{where} is a date and cannot be a label: a label is whether a customer churned, "
             "not when; if customers who stayed have no date, declare it nullable=True"
         )
+    if column.default and column.role != "as_of":
+        raise ContractError(f"{where} is a {column.role}: only the as-of date has a default")
     if column.numbered and column.role != "entity":
         raise ContractError(f"{where} is a {column.role}: only the entity can be numbered")
     # A blank date or text of a label means stayed; a blank among 1 and 0 is an unknown outcome.

@@ -13,8 +13,8 @@ import pyarrow as pa
 from churnkit.contracts.parsing.arrow_columns import (
     ParsedColumn,
     ParsedTable,
+    complete_keys,
     is_temporal,
-    number_rows,
 )
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_boolean, read_date, read_text
 from churnkit.contracts.validation.labels import duplicate_keys, encode_label
@@ -85,7 +85,7 @@ def check_table(
     """
     name = name or contract.name
     if isinstance(table, pa.Table) and table.num_columns:
-        table = number_rows(table, contract.entity)
+        table = complete_keys(table, contract)
     parsed = ParsedTable.wrap(table)
     missing = contract.missing_columns(purpose, parsed.column_names)
     if missing and parsed.column_names:

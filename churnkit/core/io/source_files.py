@@ -185,8 +185,8 @@ class PartitionFile:
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """Of the file."""
-        return self.file.fingerprint
+        """Of the file, and the values."""
+        return [*self.file.fingerprint, [f"{name}={value.as_py()}" for name, value in self.values]]
 
     def batches(self, columns: list[str] | None = None) -> Iterator[pa.Table]:
         """Read the rows; see `TableFile.batches`."""

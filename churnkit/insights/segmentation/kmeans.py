@@ -277,7 +277,7 @@ def _names(columns: Sequence[Column], centroids: NDArray[np.float64]) -> tuple[s
     for row in centroids:
         order = np.argsort(-np.abs(row), kind="stable")
         traits = [
-            f"{'high' if row[at] > 0 else 'low'} {_lower_first(columns[at].title)}"
+            f"{_side(columns[at], is_high=row[at] > 0)} {_lower_first(columns[at].title)}"
             for at in order.tolist()
             if abs(row[at]) >= _CLEAR
         ][:2]
@@ -285,6 +285,13 @@ def _names(columns: Sequence[Column], centroids: NDArray[np.float64]) -> tuple[s
         name = name[:1].upper() + name[1:]
         names.append(name if name not in names else f"{name} ({names.count(name) + 1})")
     return tuple(names)
+
+
+def _side(column: Column, *, is_high: bool) -> str:
+    """Return the word for large or small numbers; dates are days ago."""
+    if column.type == "datetime":
+        return "early" if is_high else "late"
+    return "high" if is_high else "low"
 
 
 def _lower_first(title: str) -> str:

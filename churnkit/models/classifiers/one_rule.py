@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from churnkit.contracts.schema.date_text import describe_days_between
 from churnkit.core.stats.weighted_quantiles import weighted_quantiles
 from churnkit.models.calibration.fit import row_log_losses
 from churnkit.models.calibration.maps import Calibration
@@ -17,7 +18,7 @@ from churnkit.models.scorers.additive import ColumnEffect, LinearScorer
 from churnkit.models.training_rows import categorical_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -166,6 +167,7 @@ class SingleFeatureRule(BinaryModel):
         names: Sequence[str] | None = None,
         *,
         levels: Mapping[int, Sequence[Any]] | None = None,
+        dates: Collection[int] = (),
     ) -> str:
         """Describe the rule in a sentence.
 
@@ -175,6 +177,8 @@ class SingleFeatureRule(BinaryModel):
         levels
             For the index of a categorical column, its categories in the order of their codes, those
             of the training frame if not given; and for that of a column of 0 and 1 the words for both.
+        dates
+            The indices of columns of days, from a date to the as-of date of the row.
 
         Returns
         -------
@@ -189,9 +193,11 @@ class SingleFeatureRule(BinaryModel):
         if table.rate[high] == table.rate[low]:
             return f"No column separates churners: churn is {table.rate[high]:.0%}."
         labels = self._labels(levels or {})
+        is_date = self.feature_ in dates
+        first, second = (self._describe_bin(n, labels, is_date=is_date) for n in (high, low))
         return (
-            f"Churn is {table.rate[high]:.0%} where {name} {self._describe_bin(high, labels)}, "
-            f"and {table.rate[low]:.0%} where it {self._describe_bin(low, labels)}."
+            f"Churn is {table.rate[high]:.0%} where {name} {first}, and {table.rate[low]:.0%} where it "
+            f"{second}."
         )
 
     def _labels(self, levels: Mapping[int, Sequence[Any]]) -> Sequence[Any] | None:
@@ -203,7 +209,9 @@ class SingleFeatureRule(BinaryModel):
             return labels if own is None else own
         return [labels[int(code)] for code in own]
 
-    def _describe_bin(self, number: np.intp, labels: Sequence[Any] | None) -> str:
+    def _describe_bin(
+        self, number: np.intp, labels: Sequence[Any] | None, *, is_date: bool = False
+    ) -> str:
         table = self.table_
         if number == len(table.rate) - 1:
             return "is missing"
@@ -211,11 +219,8 @@ class SingleFeatureRule(BinaryModel):
             return f"is {number if labels is None else labels[int(number)]}"
         if labels is not None and len(labels) == len(table.rate) - 1:
             return f"is {labels[int(number)]}"
-        if number == 0:
-            return f"is below {table.edges[0]:g}" if len(table.edges) else "is not missing"
-        if number == len(table.edges):
-            return f"is {table.edges[-1]:g} or more"
-        return f"is from {table.edges[number - 1]:g} to below {table.edges[number]:g}"
+        bounds = [None, *table.edges.tolist(), None]
+        return _describe_range(bounds[number], bounds[number + 1], is_date=is_date)
 
     def _held_out_loss(
         self, splits: list[tuple[TrainingRows, TrainingRows]], column: int, *, is_category: bool
@@ -249,6 +254,16 @@ class SingleFeatureRule(BinaryModel):
         overall = churned.sum() / customers.sum()
         rate = (churned + self.shrinkage * overall) / (customers + self.shrinkage)
         return RateTable(is_category, edges, rate, customers)
+
+
+def _describe_range(low: float | None, high: float | None, *, is_date: bool) -> str:
+    if low is None and high is None:
+        return "is not missing"
+    if is_date:
+        return f"is {describe_days_between(low, high)}"
+    if low is None:
+        return f"is below {high:g}"
+    return f"is {low:g} or more" if high is None else f"is from {low:g} to below {high:g}"
 
 
 def _bins(

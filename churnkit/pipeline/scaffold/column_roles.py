@@ -22,6 +22,7 @@ from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.keys.date_columns import SERIAL_DAY, detect_dates, is_date_name
 from churnkit.pipeline.scaffold.keys.label_names import is_prediction
 from churnkit.pipeline.scaffold.number_columns import (
+    MISSING_TEXTS,
     SPREADSHEET_ERRORS,
     UnreadableNumbersError,
     read_numbers,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
     from churnkit.pipeline.scaffold.number_columns import Numbers
 
-__all__ = ["DraftColumn", "draft_column", "holds_dates"]
+__all__ = ["DraftColumn", "draft_column", "holds_dates", "is_plain_date"]
 
 _DATES = re.compile(
     r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(?:[ T]\d{1,2}:\d{2}.*)?"
@@ -61,6 +62,8 @@ SEVERAL_FORMATS = (
     "holds dates in several formats, or next to other texts: write all of them as YYYY-MM-DD"
 )
 MIXED_DAYS = "mixes dates and days since 1900, which spreadsheets count: format its cells as dates (YYYY-MM-DD)"
+_PLAIN_DATE = "holds dates"
+_DERIVE = "derive a duration (days since) for the model to use it"
 # More texts next to numbers are parts of codes.
 _MAX_BESIDE = 4
 
@@ -195,7 +198,7 @@ def holds_dates(profile: ColumnProfile, *, iso: bool = False) -> bool:
 
 
 def _draft_date(profile: ColumnProfile) -> DraftColumn | None:
-    dates = detect_dates(profile)
+    dates = detect_dates(profile, missing=MISSING_TEXTS)
     if dates is None:
         if _mixes_serial_days(profile):
             return ignored(profile.name, MIXED_DAYS)
@@ -210,8 +213,12 @@ def _draft_date(profile: ColumnProfile) -> DraftColumn | None:
     if dates is None:
         return ignored(profile.name, SEVERAL_FORMATS)
     written = f" ({dates})" if dates.written else ""
-    review = f"holds dates{written}: derive a duration (days since) for the model to use it"
-    return ignored(profile.name, review)
+    return ignored(profile.name, f"{_PLAIN_DATE}{written}: {_DERIVE}")
+
+
+def is_plain_date(column: DraftColumn) -> bool:
+    """Return True for a column that is left out because it holds dates, and for no other reason."""
+    return column.role == "ignore" and column.review.startswith(_PLAIN_DATE)
 
 
 def _mixes_serial_days(profile: ColumnProfile) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.contracts.parsing.arrow_columns import is_text_type, number_rows
+from churnkit.contracts.parsing.arrow_columns import complete_keys, is_text_type
 from churnkit.contracts.parsing.scalars import is_text
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.core.io.formats.excel import choose_sheets, describe_sheet
@@ -28,6 +28,7 @@ from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column, refuse_unknown_column
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, draft_column, ignored
 from churnkit.pipeline.scaffold.keys.date_columns import detect_dates
+from churnkit.pipeline.scaffold.keys.date_features import draft_date_features
 from churnkit.pipeline.scaffold.keys.entity_column import (
     ROW,
     compile_keys,
@@ -39,8 +40,8 @@ from churnkit.pipeline.scaffold.keys.entity_column import (
 from churnkit.pipeline.scaffold.keys.label_column import describe_constant, find_label, list_names
 from churnkit.pipeline.scaffold.keys.label_draft import describe_label, draft_label
 from churnkit.pipeline.scaffold.leakage.export_columns import find_export_columns
-from churnkit.pipeline.scaffold.number_columns import decimal_sign, read_numbers
-from churnkit.pipeline.training.data.row_filters import describe_left_out, has_text
+from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS, decimal_sign, read_numbers
+from churnkit.pipeline.training.data.row_filters import describe_left_out, has_text, leave_out_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,8 +112,9 @@ def draft_table(
         if name is not None and not (option == "--entity" and name == ROW):
             refuse_unknown_column(path.name, profiles, option, name)
     columns = _draft_columns(file, profiles, table, entity=entity, label=label, positive=positive)
-    table = number_rows(table, compile_keys(columns).entity)
+    table = complete_keys(table, compile_keys(columns))
     key = _without_export_columns(find_row_key(columns, table, profiles), profiles)
+    key = _with_dates(key, table, profiles)
     reading = (
         ("file", _describe_file(path, file, table)),
         *(("joined", text) for text in [describe_join(path, entity)] if text),
@@ -257,6 +259,14 @@ def _is_inexact(file: Source, column: pa.ChunkedArray) -> bool:
     return is_integer or pa.types.is_floating(column.type)
 
 
+def _with_dates(key: RowKey, table: pa.Table, profiles: Mapping[str, ColumnProfile]) -> RowKey:
+    """Draft dates as features, unless rows of a customer differ in nothing else."""
+    columns = draft_date_features(key.columns, key.kept, profiles)
+    contract = compile_keys(columns)
+    kept, _ = leave_out_rows(contract, complete_keys(table, contract), list(key.left_out))
+    return key if kept.num_rows > key.kept.num_rows else replace(key, columns=columns)
+
+
 def _without_export_columns(key: RowKey, profiles: Mapping[str, ColumnProfile]) -> RowKey:
     """Leave out columns that show the outcome because the table was exported after it."""
     outcome = next(column for column in key.columns if column.role == "label")
@@ -315,14 +325,19 @@ def _describe_columns(
         rows.append(("label", describe_label(outcome, int(labels.sum()), len(labels))))
     formats: dict[str, list[str]] = {}
     for column in by_role.get("feature", ()):
+        if column.type == "Utc":
+            continue
         written, unit = column.settings.get("written"), column.settings.get("unit")
         if written or unit:
             formats.setdefault(" ".join(filter(None, (unit, written))), []).append(column.name)
     dated: dict[str, list[str]] = {}
     opened: list[str] = []
     for column in columns:
-        dates = detect_dates(profiles[column.name]) if column.name in profiles else None
-        if dates is not None and column.role in {"as_of", "ignore", "label"}:
+        known = MISSING_TEXTS if column.role == "feature" else ()
+        dates = (
+            detect_dates(profiles[column.name], missing=known) if column.name in profiles else None
+        )
+        if dates is not None and column.role in {"as_of", "feature", "ignore", "label"}:
             other = (
                 f" or {dates.other}" if dates.other else f", {dates.review}" * bool(dates.review)
             )

@@ -285,7 +285,8 @@ def _check_table(
     problems: tuple[str, ...] = ()
     try:
         guessed, data = check_files(guessed, table, files, recipe)
-        if not data.contract.as_of:
+        as_of = data.contract.as_of
+        if as_of is None or as_of.default:
             guessed = _review_causes(_review_predictors(guessed, data))
     except NoFeaturesError:
         raise

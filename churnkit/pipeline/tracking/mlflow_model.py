@@ -100,7 +100,7 @@ def schema_columns(contract: Contract) -> list[dict[str, Any]]:
         {
             "type": _COLUMN_TYPES[column.type],
             "name": column.name,
-            "required": not column.nullable,
+            "required": not (column.nullable or column.has_default),
         }
         for column in columns
     ]

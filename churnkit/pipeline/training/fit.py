@@ -283,6 +283,7 @@ def _fit_rule(
             for i, column in enumerate(columns)
             if column.levels or column.type == "boolean"
         },
+        dates=data.contract.date_features,
     )
     shift = prior_shift(recipe.population_rate, float(y.mean()))
 

@@ -30,6 +30,7 @@ from churnkit.evaluation.drift.profile import Profile
 from churnkit.models.calibration.venn_abers import VennAbers
 from churnkit.pipeline.checks.actions import refuse_invalid_actions
 from churnkit.pipeline.checks.draft import refuse_open_questions
+from churnkit.pipeline.checks.export_date import describe_later_dates
 from churnkit.pipeline.model_card.card import build_card
 from churnkit.pipeline.model_card.feature_ranges import training_ranges
 from churnkit.pipeline.tracking.mlflow_run import Run, check_tracking, log_run
@@ -212,6 +213,7 @@ def train(
         warnings=(
             *data.left_out,
             *data.waived,
+            *describe_later_dates(data.contract, data.full.X),
             *(() if uplift is None else (f"past treatments: {uplift.card['verdict']}",)),
             *(() if problem is None else (problem,)),
             *(() if champion is None else _restart_note(data, champion.model)),

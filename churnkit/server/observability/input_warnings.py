@@ -20,6 +20,9 @@ _REMEDIES: Final = {
     "unknown_category": "read as missing or as (other): retrain if this category is here to stay",
     "out_of_range": "scored as the nearest value of the training range: check the unit",
 }
+_OTHER_DAY: Final = (
+    "scored as the nearest value of the training range: send the date of the row in '{as_of}'"
+)
 
 
 class InputMonitor:
@@ -27,6 +30,11 @@ class InputMonitor:
 
     def __init__(self, model: RetentionModel, metrics: Metrics) -> None:
         self._names = model.contract.feature_names
+        as_of = model.contract.as_of
+        self._day_remedies = {
+            model.contract.features[i].name: _OTHER_DAY.format(as_of=as_of and as_of.name)
+            for i in model.contract.date_features
+        }
         ranges = model.contents.ranges
         if ranges is None:
             ranges = np.tile([-np.inf, np.inf], (len(self._names), 1))
@@ -77,5 +85,5 @@ class InputMonitor:
             "rule": rule,
             "count": len(rows),
             "positions": rows[:_POSITIONS_SHOWN],
-            "remedy": _REMEDIES[rule],
+            "remedy": self._day_remedies.get(column, _REMEDIES[rule]),
         }

@@ -37,6 +37,9 @@ def contract():
             Column("tickets", "number", ("feature",), nullable=True, fill=0.0,
                    checks=(Check("notin", (13,)),)),
             Column("paperless", "boolean", ("feature",), nullable=True),
+            Column("joined", "datetime", ("feature",)),
+            Column("renews", "datetime", ("feature",), nullable=True, fill=-30.0),
+            Column("day", "datetime", ("as_of",), default="2026-03-31"),
         ),
     )  # fmt: skip
 
@@ -54,6 +57,11 @@ def make_customers(count, *, seed, messy):
     tenure = rng.integers(0, 72, count).astype(float)
     mrr = np.where(rng.random(count) < 0.1, np.nan, rng.normal(50, 40, count).round(2))
     tickets = np.where(rng.random(count) < 0.3, np.nan, rng.poisson(1.0, count)).astype(float)
+    microseconds = rng.integers(0, 2**50, count)
+    microseconds[rng.random(count) < 0.1] = 0  # 1970-01-01 stands for no date
+    renews = rng.integers(19_000, 24_000, count).astype("datetime64[D]").astype(object)
+    renews[rng.random(count) < 0.2] = np.datetime64("9999-12-31").astype(object)
+    renews[rng.random(count) < 0.2] = None
     paperless = rng.choice(np.array([True, False, None], dtype=object), count, p=[0.5, 0.4, 0.1])
     ids = np.array([f"c{number}" for number in range(count)], dtype=object)
     for column, texts in (
@@ -77,6 +85,8 @@ def make_customers(count, *, seed, messy):
             "mrr": pa.array(mrr, from_pandas=False),
             "tickets": pa.array(tickets, from_pandas=True),
             "paperless": pa.array(list(paperless), pa.bool_()),
+            "joined": pa.array(microseconds, pa.timestamp("us"), mask=some(0.05)),
+            "renews": pa.array(list(renews), pa.date32()),
             # An order that survives any database.
             "position": np.arange(count),
         }
@@ -90,6 +100,7 @@ def members():
     X = TableEncoder(contract()).encode(clean).features
     rng = np.random.default_rng(2)
     slope = 0.4 * (X[:, 0] == 1) - 0.04 * X[:, 3] + np.nan_to_num(X[:, 4] / 60) + (X[:, 1] % 3)
+    slope += np.nan_to_num(X[:, 7]) / 9000 - np.nan_to_num(X[:, 8]) / 3000
     y = rng.random(len(X)) < 1 / (1 + np.exp(-slope + 1))
     names: dict[str, Any] = {"categorical_features": [0, 1, 2], "seed": 0}
     trees: dict[str, Any] = {"learning_rate": 0.1, "num_leaves": 12, "cv": 2}

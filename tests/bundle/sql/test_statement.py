@@ -97,6 +97,7 @@ def connection(postgres):
 
 KINDS_OF = {
     pa.string(): "text", pa.float64(): "float8", pa.int64(): "bigint", pa.bool_(): "boolean",
+    pa.timestamp("us"): "timestamp", pa.date32(): "date",
 }  # fmt: skip
 
 

@@ -141,7 +141,8 @@ def churn_risk(folder: Path) -> Case:
              "churn_risk_score": b.left.astype(int)}
     return Case(write_csv(folder / "churn.csv", c), b.left, "security_no", "churn_risk_score",
         {"avg_frequency_login_days": np.array([np.nan if n % 20 == 0 else float(v) for n,
-        v in enumerate(b.visits)])}, out={"joining_date", "unnamed 1", "last_visit_time"})
+        v in enumerate(b.visits)])}, out={"unnamed 1", "last_visit_time"},
+        features={"joining_date"})
 
 
 def telco_extended(folder: Path) -> Case:
@@ -293,7 +294,7 @@ def power_client(folder: Path) -> Case:
         "origin_up": b.choice("lxidpidd", "kamkkxfx"), "pow_max": b.visits * 1.1,
         "margin_net_pow_ele": b.fee - 30, "churn": b.left.astype(int)}
     return Case(write_csv(folder / "client_data.csv", c), b.left, "id", "churn",
-        {"margin_net_pow_ele": b.fee - 30}, out={"date_activ", "date_end"}, features={"has_gas"})
+        {"margin_net_pow_ele": b.fee - 30}, features={"has_gas", "date_activ", "date_end"})
 
 
 def wide_months(folder: Path) -> Case:
@@ -307,7 +308,7 @@ def wide_months(folder: Path) -> Case:
             f"fb_user_{m}": b.blank(b.random.integers(0, 2, b.rows), .7)}
     c |= {"aon": b.tenure * 30, "jun_vbc_3g": b.plans(0.0, 12.5, 40.0), "churn_probability": b.left.astype(int)}
     return Case(write_csv(folder / "train.csv", c), b.left, "id", "churn_probability", {"arpu_6": c["arpu_6"]},
-        out={"last_date_of_month_6", "date_of_last_rech_6", "circle_id"})
+        out={"last_date_of_month_6", "circle_id"}, features={"date_of_last_rech_6"})
 
 
 def mobile_panel(folder: Path) -> Case:
@@ -341,7 +342,8 @@ def saas_leaky(folder: Path) -> Case:
     d = pd.DataFrame(c)
     return Case(write_csv(folder / "saas_customers.csv", d, index=True), b.left, "customer_id", "churned",
         {"mrr": b.fee * 40},
-        out={"days_since_churn", "cancellation_date", "churn_reason", "last_invoice_status", "signup_ts"})
+        out={"days_since_churn", "cancellation_date", "churn_reason", "last_invoice_status"},
+        features={"signup_ts"})
 
 
 def gym_pt(folder: Path) -> Case:
@@ -374,7 +376,7 @@ def duplicates(folder: Path) -> Case:
         "deposits": b.visits, "plan": b.plans("a", "b", "c"), "app_downloaded": 1,
         "zodiac_sign": b.choice("Leo", "Virgo", "na"), "months": b.tenure, "churn": b.left.astype(int)})
     p = write_csv(folder / "churn_data.csv", pd.concat([d, d.iloc[:9]]))
-    return Case(p, b.left, "user_id", "churn", {"deposits": b.visits.astype(float)}, out={"created"})
+    return Case(p, b.left, "user_id", "churn", {"deposits": b.visits.astype(float)}, features={"created"})
 
 
 def excel_report(folder: Path) -> Case:

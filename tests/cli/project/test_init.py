@@ -154,7 +154,7 @@ def typed(folder):
 
 
 MESSY = {
-    german: {"Umsatz": "feature", "Adresse": "pii", "Vertragsbeginn": "ignore"},
+    german: {"Umsatz": "feature", "Adresse": "pii", "Vertragsbeginn": "feature"},
     spreadsheet: {"Customer ID": "entity", "Country": "ignore", "Total spend": "feature"},
     bank: {"RowNumber": "ignore", "Naive_Bayes_Classifier_1": "ignore", "class": "feature"},
     mixed: {"e-mail": "pii", "full name": "pii", "notes": "ignore", "empty": "ignore"},

@@ -192,7 +192,7 @@ def test_a_few_repeated_customers_are_no_event_log(column, tmp_path):
     repeated = pd.concat([customers, customers.sample(30, random_state=1)])
     drafted = draft(tmp_path, repeated)
     roles = {each.name: each.role for each in drafted.columns}
-    assert (roles["customer_id"], roles["joining_date"]) == ("entity", "ignore")
+    assert (roles["customer_id"], roles["joining_date"]) == ("entity", "feature")
     assert "left out: 30 rows that duplicate an earlier row" in dict(drafted.reading)["rows"]
     assert any("label" in question for question in drafted.questions) == (column == "plan")
 

@@ -8,7 +8,7 @@ import pytest
 from churnkit.contracts.contract import Contract
 from churnkit.contracts.encoding.category_levels import learn_levels
 from churnkit.contracts.encoding.table_encoder import TableEncoder
-from churnkit.contracts.parsing.arrow_columns import ParsedTable, number_rows
+from churnkit.contracts.parsing.arrow_columns import ParsedTable, complete_keys
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import create_project
@@ -20,7 +20,7 @@ from tests.cli.project.single_tables import TABLES, WORKBOOKS
 def training_rows(recipe, root):
     """Read the rows that are trained on: the label, and the numbers of each feature."""
     contract = Contract.from_schema(recipe.schema)
-    table = number_rows(read_training_table(recipe, root), contract.entity)
+    table = complete_keys(read_training_table(recipe, root), contract)
     table, _ = leave_out_rows(contract, table, recipe.leave_out)
     parsed = ParsedTable(table)
     contract = learn_levels(contract, parsed)

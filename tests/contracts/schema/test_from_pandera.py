@@ -10,7 +10,17 @@ import pandera.pandas as pa
 import pytest
 from pandera.typing import Index, Series  # noqa: TC002
 
-from churnkit.contracts import Check, Contract, Schema, context, entity, feature, label, value
+from churnkit.contracts import (
+    Check,
+    Contract,
+    Schema,
+    as_of,
+    context,
+    entity,
+    feature,
+    label,
+    value,
+)
 from churnkit.errors import ContractError
 
 
@@ -132,6 +142,10 @@ class TextOrder(Base):
     plan: str = feature(ge="a")
 
 
+class DateOfNoDay(Base):
+    day: pd.Timestamp = as_of(default="2025-02-30")
+
+
 class DateFeature(Base):
     since: pd.Timestamp = feature()
 
@@ -151,7 +165,8 @@ class DateFeature(Base):
         (Flags, "the pattern of str_matches has flags"),
         (Warns, "raise_warning=True"),
         (TextOrder, "'ge' does not apply to type 'string'"),
-        (DateFeature, "derive a duration from it"),
+        (DateOfNoDay, "default must be a date as YYYY-MM-DD"),
+        (DateFeature, "feature 'since' is a date, .* declare that date with as_of"),
     ],
 )
 def test_what_cannot_travel_is_refused_and_not_left_out(schema, words):

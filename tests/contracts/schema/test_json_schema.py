@@ -46,7 +46,7 @@ def test_the_strict_reader_accepts_exactly_the_rows_that_fit_the_schema(
     schema = contract.to_json_schema(purpose)
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
-    names = list(schema["properties"])
+    names = [name for name in schema["properties"] if name in rows[0]]
     encoder = RowEncoder(contract, purpose, closed=True)
     for row in rows:
         asked = {name: row[name] for name in data.draw(st.lists(st.sampled_from([*names, "id"])))}

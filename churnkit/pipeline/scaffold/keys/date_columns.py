@@ -19,7 +19,7 @@ from churnkit.pipeline.scaffold.keys.label_names import is_date_word, means_no_e
 from churnkit.pipeline.scaffold.name_rules import is_id, split_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
@@ -88,8 +88,15 @@ class DateFormat:
         return self.written or "ISO 8601"
 
 
-def detect_dates(profile: ColumnProfile) -> DateFormat | None:
+def detect_dates(profile: ColumnProfile, *, missing: Container[str] = ()) -> DateFormat | None:
     """Return the format of a column's dates, or None for other columns.
+
+    Parameters
+    ----------
+    profile
+        The column.
+    missing
+        Texts in lower case that stand for no date next to the usual ones.
 
     Examples
     --------
@@ -100,7 +107,11 @@ def detect_dates(profile: ColumnProfile) -> DateFormat | None:
     """
     if profile.kind == "date":
         return DateFormat(None, open=open_dates(profile.texts, None))
-    empty = tuple(text for text in profile.texts if text in _EMPTY or means_no_end(text))
+    empty = tuple(
+        text
+        for text in profile.texts
+        if text in _EMPTY or means_no_end(text) or text.casefold() in missing
+    )
     if len(empty) > _MAX_OPEN:
         return None
     texts = [text for text in profile.texts if text not in empty]

@@ -154,7 +154,7 @@ class RowKey:
 def compile_keys(columns: Sequence[DraftColumn]) -> Contract:
     """Compile the keys of a draft, by which duplicate rows are found."""
     types = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
-    spelled = ("written", "missing", "numbered")
+    spelled = ("written", "missing", "numbered", "default")
     return Contract(
         "draft",
         tuple(

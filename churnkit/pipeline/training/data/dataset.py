@@ -15,7 +15,7 @@ from churnkit.contracts.arrow_interop import as_arrow
 from churnkit.contracts.contract import Contract
 from churnkit.contracts.encoding.category_levels import learn_levels
 from churnkit.contracts.encoding.table_encoder import TableEncoder
-from churnkit.contracts.parsing.arrow_columns import ParsedTable, normalize_dates, number_rows
+from churnkit.contracts.parsing.arrow_columns import ParsedTable, complete_keys, normalize_dates
 from churnkit.contracts.parsing.scalars import BLANKS, to_text
 from churnkit.contracts.validation.labels import encode_label
 from churnkit.contracts.validation.pandera_check import check_table
@@ -223,7 +223,7 @@ def prepare(
         If too few customers churned or stayed, or the last date's outcomes are immature.
     """
     contract = contract or Contract.from_schema(recipe.schema)
-    table = number_rows(table, contract.entity)
+    table = complete_keys(table, contract)
     if contract.as_of is not None:
         table = normalize_dates(table, contract.as_of)
     table, left_out = leave_out_rows(contract, table, recipe.leave_out)
@@ -329,8 +329,9 @@ def _weight_to_population(test: Part, recipe: Recipe) -> Part:
 def _digest(contract: Contract, table: pa.Table) -> str:
     """Digest the columns that training reads, in the contract's order."""
     total = hashlib.sha256()
-    cause = contract.cause
-    read = (*contract.required("train"), *(() if cause is None else (cause,)))
+    dated = contract.as_of is not None and contract.as_of.has_default
+    optional = (contract.cause, contract.as_of if dated else None)
+    read = (*contract.required("train"), *(column for column in optional if column is not None))
     for column in read:
         if column.name not in table.column_names:
             continue
