@@ -100,6 +100,10 @@ churnkit serve                                   # the same over HTTP
 def schema_text(schema: str, columns: Sequence[DraftColumn], *, description: str) -> str:
     """Format a schema as Python."""
     reserved = {name for name in dir(Schema) if not name.startswith("__")} | {"Config", "Utc"}
+    # A field of this name would hide the function that a later field calls.
+    for place, column in enumerate(columns, start=1):
+        if any(later.role == column.name for later in columns[place:]):
+            reserved.add(column.name)
     identifiers = name_rules.make_identifiers([column.name for column in columns], reserved)
     roles = sorted({column.role for column in columns})
     has_dates = any(column.type == "Utc" for column in columns)
