@@ -19,6 +19,7 @@ from churnkit.contracts.parsing.scalars import (
 )
 from churnkit.core.loader_columns import is_loader_column
 from churnkit.pipeline.scaffold import name_rules
+from churnkit.pipeline.scaffold.column_values import holds_personal_data
 from churnkit.pipeline.scaffold.keys.date_columns import SERIAL_DAY, detect_dates, is_date_name
 from churnkit.pipeline.scaffold.keys.label_names import is_prediction
 from churnkit.pipeline.scaffold.number_columns import (
@@ -163,7 +164,7 @@ def _draft_personal(profile: ColumnProfile) -> DraftColumn | None:
     if profile.kind == "text" and _share(profile, _EMAIL) > _MAJORITY:
         return ignored(profile.name, review, "pii")
     many = profile.distinct > max(_MAX_CATEGORIES, 0.05 * profile.rows)
-    if name_rules.is_personal(profile.name) and (many or profile.distinct > 0.5 * profile.rows):
+    if holds_personal_data(profile) and (many or profile.distinct > 0.5 * profile.rows):
         return ignored(profile.name, review, "pii")
     phones = profile.kind == "text" and many and _share(profile, _PHONE) > _MAJORITY
     if phones and not holds_dates(profile) and "phone" in profile.name.lower():

@@ -9,6 +9,7 @@ import numpy as np
 from churnkit.contracts.parsing.arrow_columns import distinct_values, one_array
 from churnkit.contracts.parsing.date_spelling import normalize_date
 from churnkit.contracts.parsing.scalars import NOT_READABLE, read_date, read_number, to_text
+from churnkit.pipeline.scaffold import name_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["column_days", "column_numbers"]
+    from churnkit.pipeline.scaffold.column_profile import ColumnProfile
+
+__all__ = ["column_days", "column_numbers", "holds_personal_data"]
 
 _DAY = 86_400_000_000
 # Formats of raw tables, in the styles of a schema that read them.
@@ -26,8 +29,32 @@ _STYLES = {
     "YYYYMM": ("YYYY-MM-DD",),
     "YYMMDD": ("YYYY-MM-DD",),
 }
+# Contacts by which customers are reached, and a number below which it is no number of a phone.
+_CONTACTS = {"email", "mail", "phone", "mobile", "telephone", "telefon", "handy", "fax"}
+_MIN_PHONE = 1_000.0
 # The first of the years that two digits stand for.
 _PIVOT = 69
+
+
+def holds_personal_data(profile: ColumnProfile) -> bool:
+    """Return True for a column named as personal data, unless it measures the use of a contact.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from churnkit.pipeline.scaffold.column_profile import profile_column
+    >>> rates, phones = pa.chunked_array([[17.9, 42.0]]), pa.chunked_array([[5550100, 5550101]])
+    >>> holds_personal_data(profile_column("email_open_rate", rates))
+    False
+    >>> holds_personal_data(profile_column("phone", phones))
+    True
+    """
+    if not name_rules.is_personal(profile.name):
+        return False
+    if not set(name_rules.split_words(profile.name)) & _CONTACTS:
+        return True
+    numbers = [read_number(text, lenient=True) for text in profile.texts]
+    return not all(abs(n) < _MIN_PHONE or n % 1.0 > 0.0 for n in numbers)
 
 
 def column_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

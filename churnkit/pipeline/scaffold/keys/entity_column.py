@@ -44,6 +44,8 @@ _MIN_UNIQUE = 0.98
 _MIN_HASH_LENGTH = 12
 # A panel has some entities, and several rows of many of them.
 _MIN_ENTITIES, _MAX_DISTINCT = 20, 0.7
+# Share of distinct values below which a few are kinds, not customers.
+_MIN_OWN = 0.1
 _MIN_PADDED_LENGTH = 4
 # Share of rows that repeat a customer from which customers have several rows.
 _MIN_REPEATED = 0.02
@@ -66,7 +68,7 @@ def find_entity(columns: Mapping[str, ColumnProfile]) -> tuple[str | None, str]:
         What to review; empty if the inference is certain.
     """
     usable = [c for c in columns.values() if c.name.strip() and c.texts and c.kind != "other"]
-    named = [c for c in usable if name_rules.is_customer_id(c.name)]
+    named = [c for c in usable if name_rules.is_customer_id(c.name) and not _holds_kinds(c)]
     ids = [c for c in usable if name_rules.is_id(c.name) and c not in named]
     for candidates in (named, ids):
         unique = [c for c in candidates if c.distinct >= _MIN_UNIQUE * max(c.filled, 1)]
@@ -107,6 +109,11 @@ def find_panel_entity(columns: Mapping[str, ColumnProfile], table: pa.Table) -> 
             if table.group_by([column.name, date]).aggregate([]).num_rows == table.num_rows:
                 return column.name
     return None
+
+
+def _holds_kinds(column: ColumnProfile) -> bool:
+    """Return True for few values that repeat often, such as kinds of contracts, which are no customers."""
+    return column.distinct < min(_MIN_ENTITIES, _MIN_OWN * column.filled)
 
 
 def _holds_codes(column: ColumnProfile) -> bool:

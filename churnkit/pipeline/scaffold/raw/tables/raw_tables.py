@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from churnkit.core.loader_columns import is_loader_column
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_profile import profile_column
+from churnkit.pipeline.scaffold.column_values import holds_personal_data
 from churnkit.pipeline.scaffold.leakage.tenure_columns import durations_until_end
 from churnkit.pipeline.scaffold.raw.tables.column_format import (
     ColumnFormat,
@@ -137,7 +138,7 @@ def read_raw_tables(tables: Mapping[str, Path], *, entity: str | None) -> RawTab
         question = question or (_JOIN if is_single else "") + _ask_for_times(usable[0])
     sources = {source for table in usable for source in table.declaration().sources}
     paths = {name: path for name, path in tables.items() if name in sources}
-    return RawTables(tuple(usable), paths, keys, tuple(notes), question)
+    return RawTables(tuple(usable), paths, keys, tuple(notes), question, profiles)
 
 
 def _without_repeats(
