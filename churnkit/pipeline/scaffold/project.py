@@ -19,14 +19,13 @@ from churnkit.core.io.raw_tables import (
     is_old_workbook,
     name_table,
 )
-from churnkit.core.io.table_sources import is_pattern, list_files, open_rows, open_source
+from churnkit.core.io.table_sources import is_pattern, open_rows, open_source
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.checks.draft import find_open_questions
 from churnkit.pipeline.checks.leakage import feature_aucs
 from churnkit.pipeline.recipe import load_recipe
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.from_table import draft_table
-from churnkit.pipeline.scaffold.keys.customer_files import choose_join_key, find_join_keys
 from churnkit.pipeline.scaffold.keys.label_column import names_reason
 from churnkit.pipeline.scaffold.leakage.export_columns import describe_predictor
 from churnkit.pipeline.scaffold.project_files import (
@@ -37,10 +36,10 @@ from churnkit.pipeline.scaffold.project_files import (
     describe_omissions,
     write_files,
 )
-from churnkit.pipeline.scaffold.raw.churn_rules import is_split_table
+from churnkit.pipeline.scaffold.raw.customer_tables import find_joined, find_widest
 from churnkit.pipeline.scaffold.raw.event_log import find_log_entity
 from churnkit.pipeline.scaffold.raw.summary import describe_lines, describe_snapshots
-from churnkit.pipeline.scaffold.raw.tables.raw_tables import are_joinable, read_raw_tables
+from churnkit.pipeline.scaffold.raw.tables.raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.raw.tables.table_reader import refuse_months, refuse_parts
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
 from churnkit.pipeline.scaffold.templates import (
@@ -121,14 +120,23 @@ def create_project(
         tables = _drafted_tables(tables, sources, {label, entity}, progress)
         if len(tables) == 1:
             sources, tables = list(tables.values()), None
-    joined = None if tables is None else _joined_folder(tables, sources, entity, label, positive)
+    joined = None if tables is None else find_joined(tables, sources, entity, label, positive)
     if joined is not None:
         (folder_of_files, entity), tables = joined, None
         sources = [folder_of_files]
+    raw = None
+    if tables is not None:
+        progress(f"reading {', '.join(tables)}")
+        raw = read_raw_tables(tables, entity=entity)
+        widest = find_widest(raw, tables, label, positive)
+        if widest is not None:
+            progress(widest.note)
+            sources, entity, tables = [widest.path], widest.entity, None
     if tables is not None:
         return _create_with_timeline(
             folder,
             tables,
+            raw=raw,
             entity=entity,
             label=label,
             positive=positive,
@@ -138,8 +146,9 @@ def create_project(
     source = sources[0]
     module = name_rules.make_module_name(name or name_table(source))
     progress(f"reading {source}")
-    is_series = joined is None and _is_series(source, entity)
-    is_log = label is None and joined is None and not is_series
+    is_split = joined is not None or raw is not None
+    is_series = not is_split and _is_series(source, entity)
+    is_log = label is None and not is_split and not is_series
     log_entity = find_log_entity(source, entity) if is_log else None
     if is_series or log_entity is not None:
         entity = entity or log_entity or None
@@ -163,27 +172,6 @@ def create_project(
         positive=positive,
         progress=progress,
     )
-
-
-def _joined_folder(
-    tables: Mapping[str, Path],
-    sources: Sequence[Path],
-    entity: str | None,
-    label: str | None,
-    positive: Sequence[str],
-) -> tuple[Path, str] | None:
-    """Return the folder of files with one row per customer, and the id that joins them, if there is one."""
-    folder = sources[0] if len(sources) == 1 else sources[0].parent
-    files = [path for path in tables.values() if path.is_file()]
-    if not folder.is_dir() or sorted(files) != list_files(folder) or len(files) < 2:
-        return None
-    keys = find_join_keys([open_rows(open_source(path)) for path in sorted(files)], entity)
-    if not keys:
-        return None
-    raw = read_raw_tables(tables, entity=entity)
-    if not are_joinable(raw) and not is_split_table(raw, label=label, positive=positive):
-        return None
-    return folder, choose_join_key(keys)
 
 
 def _is_series(source: Path, entity: str | None) -> bool:
@@ -332,11 +320,13 @@ def _create_with_timeline(
     positive: Sequence[str],
     name: str | None,
     progress: Callable[[str], None],
+    raw: RawTables | None = None,
     notes: Sequence[str] = (),
 ) -> CreatedProject:
     """Create a project whose recipe has a timeline over raw tables."""
-    progress(f"reading {', '.join(tables)}")
-    raw = read_raw_tables(tables, entity=entity)
+    if raw is None:
+        progress(f"reading {', '.join(tables)}")
+        raw = read_raw_tables(tables, entity=entity)
     module = name_rules.make_module_name(name or folder.resolve().name)
     progress("checking the files")
 
@@ -367,7 +357,8 @@ def _find_trainable(
     Ends in the last quarter come first: rows after them are mostly planned ones.
     """
     ends = draft.ends[-2 : -_MAX_EARLIER_ENDS - 2 : -1]
-    late = [end for end in ends if 4 * (draft.ends[-1] - end) <= draft.ends[-1] - draft.begin]
+    begin = draft.begin or draft.timeline.snapshots.timestamps[0]
+    late = [end for end in ends if 4 * (draft.ends[-1] - end) <= draft.ends[-1] - begin]
     return (
         _try_ends(late, first, check)
         or _try_horizons(draft, first, check)

@@ -9,6 +9,7 @@ from churnkit.core.time import from_microseconds
 from churnkit.errors import ChurnkitError
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_roles import DraftColumn
+from churnkit.pipeline.scaffold.leakage.total_columns import total_columns
 from churnkit.pipeline.scaffold.raw.churn_reasons import label_with_cause
 from churnkit.pipeline.scaffold.raw.churn_rules import ChurnRule, activity_table, churn_rules
 from churnkit.pipeline.scaffold.raw.history import distinct_times, measure
@@ -78,6 +79,8 @@ class TimelineDraft:
         Other meanings of churn, as Python of a label with its reason.
     question
         What must be answered before training; it is the ``todo`` of the label's column.
+    begin
+        Time of the first row of any table; None without times.
     ends
         Times of the tables' last rows, in order.
     meaning
@@ -91,6 +94,7 @@ class TimelineDraft:
     notes: tuple[str, ...]
     alternatives: tuple[tuple[Any, str], ...]
     question: str = ""
+    begin: dt.datetime | None = None
     ends: tuple[dt.datetime, ...] = ()
     meaning: str = ""
     position: int = 0
@@ -103,11 +107,6 @@ class TimelineDraft:
         if self.question or not isinstance(label, (ContractualChurn, EventChurn)):
             return None
         return label.horizon_days if label.horizon_days > _SHORTEST else None
-
-    @property
-    def begin(self) -> dt.datetime:
-        """The first snapshot."""
-        return self.timeline.snapshots.timestamps[0]
 
 
 def draft_timeline(
@@ -149,6 +148,7 @@ def draft_timeline(
     data = raw.data()
     histories, refused = measure(raw.tables, data)
     ends = tuple(sorted({history.last for history in histories.values()}))
+    begin = min((history.first for history in histories.values()), default=None)
     if until is not None:
         histories = {
             name: replace(each, last=min(each.last, until)) for name, each in histories.items()
@@ -165,7 +165,7 @@ def draft_timeline(
         )
     problem = ""
     for position, rule in enumerate(rules):
-        main = activity if rule.kind != "contract" else _named(tables, rule.table)
+        main = _main_table(rule, activity, tables, histories)
         try:
             schedule = _schedule(rule, raw, main, histories, data, below=below)
         except ChurnkitError as error:
@@ -176,12 +176,37 @@ def draft_timeline(
             raw, rule, main, schedule, histories=histories, others=others, notes=notes
         )
         earlier = tuple(end for end in ends if until is None or end < until)
-        draft = replace(draft, ends=earlier, position=skip + position, meanings=skip + len(rules))
+        draft = replace(draft, begin=begin, ends=earlier)
+        draft = replace(draft, position=skip + position, meanings=skip + len(rules))
         return _ask(draft, raw.question or raw.difference or rule.question)
-    main = activity if rules[0].kind != "contract" else _named(tables, rules[0].table)
+    main = _main_table(rules[0], activity, tables, histories)
     schedule = short_schedule(histories[main.name])
     draft = _assemble(raw, rules[0], main, schedule, histories=histories, others=(), notes=notes)
     return _ask(draft, raw.question or raw.difference or f"{problem}; then run churnkit init again")
+
+
+def _main_table(
+    rule: ChurnRule,
+    activity: RawTable,
+    tables: Sequence[RawTable],
+    histories: Mapping[str, History],
+) -> RawTable:
+    """Choose the table that shows who is a customer at a date.
+
+    Activity that is recorded for less than half of the time of the events of churn does not: the
+    customers themselves, from their begin on, do.
+    """
+    if rule.kind == "contract":
+        return _named(tables, rule.table)
+    if rule.kind != "event" or 2 * histories[activity.name].days >= histories[rule.table].days:
+        return activity
+    customers = [
+        table
+        for table in tables
+        if table.is_unique and table.name in histories and table.name != rule.table
+        if histories[table.name].first < histories[activity.name].first
+    ]
+    return max(customers, key=lambda table: table.rows, default=activity)
 
 
 def _draft_without_times(raw: RawTables) -> TimelineDraft:
@@ -248,6 +273,9 @@ def _assemble(
     notes: list[str],
 ) -> TimelineDraft:
     features: dict[str, Any] = {}
+    if rule.kind != "recorded":
+        raw, totals = _without_totals(raw)
+        notes += totals
     for table in raw.tables:
         windows = schedule.windows(histories.get(table.name))
         own = _features(table, windows)
@@ -265,7 +293,8 @@ def _assemble(
         features |= own
     days = 2 * schedule.horizon
     if rule.kind == "recorded" or main.is_unique:
-        days = max(histories[main.name].days + 2, days)
+        since = schedule.snapshots.timestamps[-1] - histories[main.name].first
+        days = max(histories[main.name].days + 2, since.days + 2, days)
     chosen = rule.label(schedule.horizon, schedule.grace)
     used = {rule.table, main.name, *(f.table for f in features.values())}
     more = {rule.table: dict(rule.columns)}
@@ -325,6 +354,9 @@ def _schedule(
             dates = [from_microseconds(each) for each in distinct_times(table, data)]
         return recorded_schedule(rule, history, dates)
     others = [histories[t.name] for t in raw.tables if t.name in histories and not t.is_unique]
+    if rule.kind == "event" and main.is_unique:
+        last = max(history.last, histories[rule.table].last)
+        return choose_schedule(rule, history, last, others, below=below)
     if rule.kind != "contract":
         return choose_schedule(rule, history, history.last, others, below=below)
     last = max(each.last for each in histories.values())
@@ -345,6 +377,21 @@ def _named(tables: Sequence[RawTable], name: str) -> RawTable:
 
 def _with_tables(raw: RawTables, tables: Sequence[RawTable]) -> RawTables:
     return replace(raw, tables=tuple(tables))
+
+
+def _without_totals(raw: RawTables) -> tuple[RawTables, list[str]]:
+    """Leave totals up to the export out of tables with one row per customer; the second result are notes."""
+    tables, notes = [], []
+    for table in raw.tables:
+        totals = total_columns(table.numbers) if table.is_unique and not table.is_series else ()
+        kept = tuple(name for name in table.numbers if name not in totals)
+        tables.append(replace(table, numbers=kept))
+        notes += [
+            f"column '{name}' of '{table.source}' is left out: by its name it counts up to the export, and "
+            "so shows the outcome at earlier dates"
+            for name in totals
+        ]
+    return _with_tables(raw, tables), notes
 
 
 def _without_short_ends(table: RawTable, histories: Mapping[str, History]) -> RawTable:

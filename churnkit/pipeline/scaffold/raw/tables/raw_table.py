@@ -136,6 +136,8 @@ class RawTables:
         What was inferred and what was left out, one sentence each.
     question
         What must be answered before training; empty if customers and times are known.
+    profiles
+        Profiles of the columns of all tables by source, of those that are left out too.
     """
 
     tables: tuple[RawTable, ...]
@@ -143,6 +145,7 @@ class RawTables:
     keys: CustomerKeys
     notes: tuple[str, ...]
     question: str = ""
+    profiles: Mapping[str, Mapping[str, ColumnProfile]] = field(default_factory=dict, repr=False)
 
     @property
     def difference(self) -> str:

@@ -315,7 +315,7 @@ def _usable_columns(
         for column, profile in columns.items()
         if column not in others
         and name_rules.is_label(column) < 2
-        and not name_rules.is_personal(column)
+        and not holds_personal_data(profile)
         and not name_rules.is_id(column)
         and not is_loader_column(column)
         and not set(name_rules.split_words(column)) & _MUTABLE
