@@ -340,8 +340,11 @@ def quote_column(columns: Sequence[str], column: str) -> str:
     >>> quote_column(["id", "plan"], "plan"), quote_column(["ann", "5"], "5")
     ("column 'plan'", 'column 2')
     """
-    is_row = any(re.fullmatch(r"\s*[-+]?[\d.,]*\d[\d.,]*\s*", name) for name in columns)
-    return f"column {columns.index(column) + 1}" if is_row else f"column '{column}'"
+    return f"column {columns.index(column) + 1}" if _is_row(columns) else f"column '{column}'"
+
+
+def _is_row(columns: Sequence[str]) -> bool:
+    return any(re.fullmatch(r"\s*[-+]?[\d.,]*\d[\d.,]*\s*", name) for name in columns)
 
 
 def refuse_duplicates(table: str, columns: Sequence[str]) -> None:
@@ -354,11 +357,14 @@ def refuse_duplicates(table: str, columns: Sequence[str]) -> None:
     """
     duplicates = sorted({name for name in columns if columns.count(name) > 1}, key=columns.index)
     if duplicates:
+        above = (
+            "; or, if the first line is a row, write the names above it" if _is_row(columns) else ""
+        )
         raise DataError(
             table,
             [
                 f"{quote_column(columns, name)} appears more than once: give each column its own "
-                "name"
+                f"name{above}"
                 for name in duplicates
             ],
         )
