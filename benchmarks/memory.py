@@ -138,13 +138,14 @@ def main() -> None:
         project = options.project or Path(name)
         trained = None if options.project else train(project)
         stored = HERE / "results" / "memory.json"
-        runs: dict[str, Any] = {}
+        earlier: dict[str, Any] = {}
         if options.add and stored.exists():
-            runs = json.loads(stored.read_text(encoding="utf-8"))["runs"]
+            earlier = json.loads(stored.read_text(encoding="utf-8"))
+        runs: dict[str, Any] = earlier.get("runs", {})
         results = {
             **machine("numpy", "pyarrow", "duckdb"),
             "base_mb": measure(["doctor"], project)["peak_mb"],
-            "train_mb": None if trained is None else trained["peak_mb"],
+            "train_mb": earlier.get("train_mb") if trained is None else trained["peak_mb"],
             "runs": runs,
         }
         for rows in options.rows:

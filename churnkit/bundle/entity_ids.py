@@ -69,9 +69,24 @@ def refuse_repeated(encoded: Encoded, column: str) -> None:
     from churnkit.contracts.validation.violations import Violation
     from churnkit.errors import DataError
 
+    if _are_distinct(encoded.entity):
+        return
     rows = repeated_rows(_ids(encoded))
     if rows:
         raise DataError("the table", [Violation(column, "unique", len(rows), tuple(rows[:5]))])
+
+
+def _are_distinct(entity: Any) -> bool:
+    """Return True if Arrow ids are distinct, without a Python object for each."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = getattr(entity, "type", None)
+    if kind is None or not (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
+    ):
+        return False
+    return bool(pc.count_distinct(entity).as_py() == len(entity) - entity.null_count)
 
 
 def _ids(encoded: Encoded) -> list[Any]:

@@ -60,7 +60,7 @@ class Gains:
     eligible : (n, m)
         True where the rules allow the action and its gain is known.
     stake : (n, m)
-        Money per unit of effect.
+        Money per unit of effect; None without measured effects.
     bound : (n, m)
         Gain that must be above zero for an action to go out; `low` if None.
     effects
@@ -205,28 +205,31 @@ def expected_gain(
         stake = risk * worth
         bounds = [
             stake * np.array([getattr(a.prior, bound) for a in catalogue.actions]) - cost
-            for bound in ("low", "expected", "high", "low")
+            for bound in ("low", "expected", "high")
         ]
     computable = np.isfinite(stake) & np.isfinite(cost)
+    measured_stake, deciding = None, bounds[0]
     if treatment_effects is not None:
+        deciding = deciding.copy()
         positions, measured = (
             list(treatment_effects.places),
             treatment_effects.gains(worth, cost, catalogue),
         )
-        for table, columns in zip(bounds, measured, strict=True):
+        for table, columns in zip((*bounds, deciding), measured, strict=True):
             table[:, positions] = columns
         computable[:, positions] = np.isfinite(measured[1]) & ~np.isnan(probability)[:, None]
-        measured_stake = treatment_effects.stake(np.broadcast_to(worth, shape), catalogue)
-        stake = np.array(np.broadcast_to(stake, shape))
-        stake[:, positions] = measured_stake
-    low, expected, high, deciding = bounds
+        measured_stake = np.array(np.broadcast_to(stake, shape))
+        measured_stake[:, positions] = treatment_effects.stake(
+            np.broadcast_to(worth, shape), catalogue
+        )
+    low, expected, high = bounds
     return Gains(
         expected,
         low,
         high,
         cost,
         allowed & computable,
-        stake,
+        measured_stake,
         deciding,
         treatment_effects,
         share,

@@ -154,6 +154,7 @@ def find_responses(
     with np.errstate(invalid="ignore", over="ignore"):
         saved = np.where(gains.eligible, gains.expected + gains.cost, -np.inf)
     best = saved.argmax(axis=1)
+    del saved  # as large as the gains
     best[~gains.eligible.any(axis=1)] = -1
     best[np.isnan(churn_probability)] = -1
     option = np.where(action >= 0, action, best)

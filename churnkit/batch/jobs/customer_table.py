@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from churnkit.batch.io.open_writer import check_access, open_writer
 from churnkit.batch.io.outputs import parse_output, refuse_input
+from churnkit.batch.jobs.input_summary import count_inputs
+from churnkit.bundle.entity_ids import arrow_ids, refuse_repeated
+from churnkit.bundle.scoring import ScoredTable
+from churnkit.contracts.encoding.encoded import Encoded
 from churnkit.contracts.parsing.arrow_columns import complete_keys
 from churnkit.contracts.parsing.scalars import is_missing, to_text
-from churnkit.core.io.table_sources import open_rows, open_source, read_all
+from churnkit.core.io.table_sources import concatenate, open_rows, open_source, read_all
 from churnkit.core.output_ledger import record_output
 from churnkit.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
+    from churnkit.bundle.model import RetentionModel
     from churnkit.contracts import Contract
+    from churnkit.contracts.contract import Purpose
+    from churnkit.contracts.validation.violations import Finding
     from churnkit.core.io.table_sources import Query, Source
 
-__all__ = ["customer_batches", "identify_rows", "read_customers", "write_customers"]
+__all__ = [
+    "customer_batches",
+    "identify_rows",
+    "read_customers",
+    "score_customers",
+    "write_customers",
+]
 
 
 def identify_rows(table: pa.Table, contract: Contract, *, first: int = 0) -> pa.Table:
@@ -50,7 +67,11 @@ def identify_rows(table: pa.Table, contract: Contract, *, first: int = 0) -> pa.
 
 
 def customer_batches(
-    source: Source | Query, contract: Contract, *, labeled: bool = False
+    source: Source | Query,
+    contract: Contract,
+    *,
+    purpose: Purpose = "predict",
+    labeled: bool = False,
 ) -> Iterator[pa.Table]:
     """Read the columns that scores need in batches, with row numbers for tables without an id.
 
@@ -60,6 +81,8 @@ def customer_batches(
         From `open_source`.
     contract
         Contract of the model.
+    purpose
+        ``"recommend"`` for the columns that decisions need too.
     labeled
         Read the label too.
 
@@ -74,10 +97,10 @@ def customer_batches(
         If a column is missing.
     """
     rows = open_rows(source)
-    missing = contract.missing_columns("predict", rows.columns)
+    missing = contract.missing_columns(purpose, rows.columns)
     if missing:
         raise DataError(rows.name, missing)
-    needed = {c.name for c in (*contract.required("predict"), *contract.optional("predict"))}
+    needed = {c.name for c in (*contract.required(purpose), *contract.optional(purpose))}
     if labeled and contract.label is not None:
         needed.add(contract.label.name)
     selected = [name for name in rows.columns if name in needed]
@@ -114,15 +137,77 @@ def read_customers(
     ChurnkitError
         If a file cannot be read, or the output is the input or has an invalid name.
     """
+    opened = _open(source, contract, output)
+    selected = (*contract.required("recommend"), *contract.optional("recommend"))
+    table = read_all(opened, columns=[column.name for column in selected])
+    return identify_rows(table, contract)
+
+
+def score_customers(
+    source: str | Path | Source | Query, model: RetentionModel, *, output: str | Path | None
+) -> tuple[ScoredTable, list[dict[str, Any]]]:
+    """Read, encode and score customers batch by batch for decisions, one row per customer.
+
+    Only their ids, encoded columns and probabilities are kept, which equal those of
+    `RetentionModel.score_table` for the whole table.
+
+    Parameters
+    ----------
+    source, output
+        As of `read_customers`.
+    model
+        Model with a catalogue of actions.
+
+    Returns
+    -------
+    scored, counts
+        All customers in order, and `count_inputs` of each batch.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or a customer has two rows.
+    ChurnkitError
+        As of `read_customers`.
+    """
+    contract = model.contract
+    entity = contract.entity.name
+    matrix = np.empty((0, len(contract.encoded("recommend"))))
+    ids: list[pa.Table] = []
+    probabilities: list[NDArray[np.float64]] = []
+    findings: list[Finding] = []
+    counts: list[dict[str, Any]] = []
+    opened = _open(source, contract, output)
+    for batch in customer_batches(opened, contract, purpose="recommend"):
+        start = len(matrix)
+        encoded, scored = model.score_table(batch, "recommend")
+        # In place: a copy would take as much again.
+        matrix.resize((start + len(scored), matrix.shape[1]), refcheck=False)
+        matrix[start:] = encoded.matrix
+        ids.append(pa.table({entity: arrow_ids(encoded.entity)}))
+        probabilities.append(scored)
+        counts.append(count_inputs(encoded, model))
+        findings += [replace(each, positions=each.positions + start) for each in encoded.findings]
+    together = Encoded(
+        concatenate(ids)[entity], matrix, len(contract.features), findings=tuple(findings)
+    )
+    refuse_repeated(together, entity)
+    # What batches took is free for the decisions.
+    pa.default_memory_pool().release_unused()
+    return ScoredTable(together, np.concatenate(probabilities)), counts
+
+
+def _open(
+    source: str | Path | Source | Query, contract: Contract, output: str | Path | None
+) -> Source | Query:
+    """Open a table, and refuse an output that cannot be written."""
     entity = contract.entity.name
     opened = open_source(source, entity=entity) if isinstance(source, (str, Path)) else source
     if output is not None:
         target = parse_output(output)
         refuse_input(opened, target)
         check_access(target)
-    selected = (*contract.required("recommend"), *contract.optional("recommend"))
-    table = read_all(opened, columns=[column.name for column in selected])
-    return identify_rows(table, contract)
+    return opened
 
 
 def write_customers(table: pa.Table, output: str | Path, contract: Contract) -> None:

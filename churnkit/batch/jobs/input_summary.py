@@ -131,6 +131,11 @@ def describe_inputs(parts: Iterable[Mapping[str, Any]], model: RetentionModel) -
         far.update(part["far"])
         late.update(part["late"])
     types = {column.name: column.type for column in model.contract.columns}
+    order = {name: place for place, name in enumerate(types)}
+    # Equal counts in an order that does not depend on the parts.
+    counted = sorted(
+        rules.items(), key=lambda item: (-item[1], order.get(item[0][0], -1), item[0][1])
+    )
     sentences = [
         str(
             Violation(
@@ -141,7 +146,7 @@ def describe_inputs(parts: Iterable[Mapping[str, Any]], model: RetentionModel) -
                 types.get(column, ""),
             )
         )
-        for (column, rule), count in rules.most_common()
+        for (column, rule), count in counted
     ]
     entity = model.contract.entity.name
     sentences += [

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churnkit.batch.jobs.customer_table import read_customers, write_customers
+from churnkit.batch.jobs.customer_table import score_customers, write_customers
 from churnkit.batch.jobs.decide import decide_period
-from churnkit.batch.jobs.input_summary import count_inputs, describe_inputs
+from churnkit.batch.jobs.input_summary import describe_inputs
 from churnkit.bundle.entity_ids import entities
 from churnkit.bundle.parts.horizons import Horizons, find_horizons, revenue_at_risk
 from churnkit.core.result import Result
@@ -165,21 +165,22 @@ def plan(
     ChurnkitError
         If a file cannot be read or written.
     """
-    customers = read_customers(source, model.contract, output=output)
-    encoded, probability = model.score_table(customers, "recommend", unique=True)
+    (encoded, probability), counts = score_customers(source, model, output=output)
     columns, decisions, before = plan_columns(
         model, encoded, probability, budget=budget, period=period
     )
-    planned: pa.Table = model.tabulate(customers, encoded, columns)
+    lines: tuple[str, ...] = ()
+    if tree:
+        lines = plan_tree(columns["action"], encoded.matrix, model.contract.encoded("recommend"))
+    # The rest needs ids and problems alone.
+    encoded = replace(encoded, matrix=encoded.matrix[:, :0].copy())
+    planned: pa.Table = model.tabulate(pa.table({}), encoded, columns)
     if output is not None:
         write_customers(planned, output, model.contract)
     if prices is not None:
         write_prices(prices, decisions.plan.shadow_prices, model.catalogue)
-    lines: tuple[str, ...] = ()
-    if tree:
-        lines = plan_tree(columns["action"], encoded.matrix, model.contract.encoded("recommend"))
     report = with_intervals(summarize(planned, find_horizons(model)), decisions, model)
-    notes = describe_inputs([count_inputs(encoded, model)], model)
+    notes = describe_inputs(counts, model)
     gap = decisions.plan.gap
     return planned, replace(report, before=before, tree=lines, gap=gap, notes=notes)
 
