@@ -153,10 +153,13 @@ class PartitionFile:
         The file.
     values
         Partition columns that the file itself lacks, with the value for all of its rows.
+    order
+        All columns, if they have another order than the file's, then the folders'.
     """
 
     file: Source
     values: tuple[tuple[str, pa.Scalar], ...]
+    order: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -165,8 +168,8 @@ class PartitionFile:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the file, then of the folders."""
-        return (*self.file.columns, *(name for name, _ in self.values))
+        """Columns of the file, then of the folders, unless an order is given."""
+        return self.order or (*self.file.columns, *(name for name, _ in self.values))
 
     @property
     def rows(self) -> int | None:

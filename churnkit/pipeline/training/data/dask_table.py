@@ -21,9 +21,10 @@ from churnkit.contracts.parsing.arrow_columns import ParsedTable, normalize_date
 from churnkit.contracts.validation.labels import hash_keys, parse_label, refuse_constant
 from churnkit.contracts.validation.pandera_check import check_columns
 from churnkit.contracts.validation.violations import Violation
+from churnkit.core.io.formats.lakehouse import delta_files
 from churnkit.core.io.locations import resolve_location
 from churnkit.core.io.remote.object_parquet import ObjectParquet
-from churnkit.core.io.source_files import PartitionFile, TableFiles
+from churnkit.core.io.source_files import BatchSource, PartitionFile, TableFiles
 from churnkit.core.io.table_file import TableFile
 from churnkit.core.io.table_sources import concatenate, open_source
 from churnkit.errors import DataError, RecipeError
@@ -55,11 +56,13 @@ _MAX_HASHES = 2**25
 
 
 def open_for_workers(recipe: Recipe, root: Path) -> TableFiles | None:
-    """Open the table of a recipe if workers can read it: ``engine="dask"``, Parquet files."""
+    """Open the table of a recipe if workers can read it: ``engine="dask"``, Parquet or Delta."""
     if callable(recipe.data) or getattr(recipe.model, "engine", "local") != "dask":
         return None
     entity = Contract.from_schema(recipe.schema).entity
-    source = open_source(resolve_location(recipe.data, root), entity=entity.name)
+    source: Any = open_source(resolve_location(recipe.data, root), entity=entity.name)
+    if isinstance(source, BatchSource) and source.fingerprint[0][0] == "delta":
+        source = delta_files(source.name, name=source.name)
     if isinstance(source, TableFiles) and all(map(_is_parquet, source.files)):
         return source
     return None
