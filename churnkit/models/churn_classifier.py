@@ -20,7 +20,7 @@ from churnkit.models.frame_encoder import categorical_positions
 from churnkit.models.scorers.ensemble import EnsembleScorer
 from churnkit.models.selection.blend import choices_by_fold, evaluate_candidates
 from churnkit.models.selection.candidates import candidate_table, is_promising, score_candidate
-from churnkit.models.selection.cost_estimate import estimate_cost
+from churnkit.models.selection.cost_estimate import estimate_cost, measure_pace
 from churnkit.models.selection.optuna_search import search
 from churnkit.models.selection.presets import SELECTION_ROWS, profile_candidates
 from churnkit.models.training_rows import categorical_columns, subsample
@@ -154,7 +154,7 @@ class ChurnClassifier(BinaryModel):
         times: ArrayLike | None = None,
         later_fits: float = 0.0,
         later_comparisons: int = 0,
-        progress: Callable[[str], None] = lambda _: None,
+        progress: Callable[[str], None] | None = None,
     ) -> Self:
         """Compare the candidates and fit the winner.
 
@@ -174,7 +174,8 @@ class ChurnClassifier(BinaryModel):
         later_comparisons
             Number of comparisons on as many rows that will follow, such as those of test folds.
         progress
-            Called with a message: first the expected time and memory, then before each step.
+            Called with a message: first the expected time and memory, which a pilot of one fold
+            estimates, then before each step.
 
         Returns
         -------
@@ -205,8 +206,11 @@ class ChurnClassifier(BinaryModel):
             folds=len(folds),
             later_fits=later_fits,
             later_comparisons=later_comparisons,
+            # Without a reader of messages the pilot would be wasted.
+            pace=1.0 if progress is None else measure_pace(candidates, rows, folds),
             **_column_counts(rows.matrix, categorical_columns(self, rows.matrix)),
         )
+        progress = progress or _ignore
         progress(str(cost))
         scored = self._score_candidates(candidates, rows, folds, progress, cost)
         entries = evaluate_candidates(scored, rows, number, ensemble=self.ensemble)
@@ -400,6 +404,10 @@ class ChurnClassifier(BinaryModel):
         self._weights = weights
         scorers: list[Scorer] = [member.scorer_ for member in members.values()]
         self.scorer_: Scorer = scorers[0] if len(scorers) == 1 else EnsembleScorer(scorers, weights)
+
+
+def _ignore(message: str) -> None:
+    """Drop a message."""
 
 
 def _column_counts(matrix: NDArray[np.float64], categories: tuple[int, ...]) -> dict[str, Any]:

@@ -4,10 +4,16 @@ import numpy as np
 import pytest
 
 from churnkit.evaluation import log_loss
-from churnkit.models import ChurnClassifier, LightGBMTrees, LogisticModel, ModelDataError
+from churnkit.models import (
+    ChurnClassifier,
+    LightGBMTrees,
+    LogisticModel,
+    ModelDataError,
+    churn_classifier,
+)
 from churnkit.models.classifiers.logistic_encoding import design_width, encode_columns, limit_knots
-from churnkit.models.folds import forward_folds
-from churnkit.models.selection.cost_estimate import estimate_cost
+from churnkit.models.folds import forward_folds, make_folds
+from churnkit.models.selection.cost_estimate import estimate_cost, measure_pace
 from churnkit.models.selection.presets import profile_candidates
 from churnkit.models.training_rows import TrainingRows, subsample
 
@@ -154,6 +160,39 @@ def test_the_cost_of_a_wide_table_is_that_of_its_cells():
     # Twice the expected time so far doubles the rest.
     spent = [2 * wide.seconds_by_candidate[0]]
     assert wide.remaining(spent) == pytest.approx(2 * sum(wide.seconds_by_candidate[1:]))
+
+
+def test_the_pilot_finds_that_a_table_needs_more_trees_than_another():
+    """Noise needs no tree; steps of six columns need hundreds, with the same rows and columns."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2_000, 12))
+    log_odds = 6 * np.sign(np.sin(4 * X[:, :6])).sum(axis=1)
+    paces = []
+    for outcome in (rng.random(2_000) < 0.3, rng.random(2_000) < 1 / (1 + np.exp(-log_odds))):
+        rows = TrainingRows.from_arrays(X, outcome.astype(float))
+        folds = make_folds(5, rows, groups=None, seed=0)
+        paces.append(measure_pace([QUICK[0], ("trees", LightGBMTrees())], rows, folds))
+    assert 0.2 <= paces[0] < paces[1] <= 10
+    assert measure_pace(QUICK[:1], rows, folds) == 1.0
+
+
+def test_a_pace_is_that_of_boosted_trees_alone():
+    def effort(pace):
+        candidates = profile_candidates("balanced", rows=1_000, seed=0)
+        return estimate_cost(
+            candidates, rows=1_000, columns=40, selection_rows=1_000, folds=5, pace=pace
+        )
+
+    usual, slow = effort(1.0).seconds_by_candidate, effort(3.0).seconds_by_candidate
+    assert slow[1] == pytest.approx(3 * usual[1])
+    # The regression and the forest.
+    assert (slow[0], slow[-1]) == (usual[0], usual[-1])
+
+
+def test_no_pilot_is_fitted_where_nobody_reads_the_messages(customers, monkeypatch):
+    X, churned, _ = customers(500)
+    monkeypatch.setattr(churn_classifier, "measure_pace", lambda *_: pytest.fail("a pilot"))
+    ChurnClassifier(candidates=QUICK, cv=3).fit(X, churned)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(300, 12), (2_000, 12), (2_000, 120)])

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sklearn.base import clone
+
 from churnkit.models.classifiers.catboost import border_count
+from churnkit.models.classifiers.lightgbm import LightGBMTrees
 from churnkit.models.classifiers.logistic import MANY_PAIRS, MANY_ROWS
 from churnkit.models.classifiers.logistic_encoding import design_width, limit_rows
 
@@ -14,24 +18,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from churnkit.models.classifiers.base import BinaryModel
+    from churnkit.models.folds import Fold
+    from churnkit.models.training_rows import TrainingRows
 
-__all__ = ["CostEstimate", "estimate_cost"]
+__all__ = ["CostEstimate", "estimate_cost", "measure_pace"]
 
 # Processor seconds, measured on servers of 2024 to 2026. Boosted trees: per round and row, per
 # row and column of it, and per column and leaf of a tree; CatBoost's per threshold of a column too.
 _PER_ROW, _PER_CELL, _PER_LEAF_COLUMN, _PER_LEAF_THRESHOLD = 6e-8, 1.2e-8, 3.5e-7, 1.25e-8
 # Regression: per product of a Newton step, per row and coefficient, and per column of each fold.
-_PER_PRODUCT, _PER_DESIGN_CELL, _PER_FOLD_COLUMN = 7.5e-11, 1.3e-8, 1e-3
-# Forest of single rows: per tree, column, row and level. Half of it, since few tables need more
+_PER_PRODUCT, _PER_DESIGN_CELL, _PER_FOLD_COLUMN = 4.5e-11, 0.8e-8, 1e-3
+# Forest of single rows: per tree, column, row and level. A third of it, since few tables need more
 # than its first fold.
-_PER_SORTED_CELL = 0.7e-8
+_PER_SORTED_CELL = 0.5e-8
 # Share of the candidates' fits that is spent on all rows: the winner has some of them as members.
 _MEMBERS = 0.5
-# Processor seconds of evaluation, model card and registration, which follow later fits.
-_TRAINING_SECONDS = 10.0
-# Usual product of rounds and learning rate with 20,000 rows, and its growth with fewer and more.
-_USUAL_PROGRESS, _MEDIUM_ROWS = 10.0, 20_000
-_GROWTH_OF_FEW, _GROWTH_OF_MANY = 0.3, 0.5
+# Processor seconds of reading, evaluation, model card and registration: of any table, and per cell.
+_TRAINING_SECONDS, _TRAINING_CELL_SECONDS = 10.0, 2e-6
+# Usual product of rounds and learning rate with 20,000 rows and trees of 16 leaves, its growth with
+# fewer and more rows, and its decrease with the leaves.
+_USUAL_PROGRESS, _MEDIUM_ROWS, _MEDIUM_LEAVES = 10.0, 20_000, 16
+_GROWTH_OF_FEW, _GROWTH_OF_MANY, _DECREASE_OF_LEAVES = 0.3, 0.5, 0.4
+# A pilot's time relative to its estimate counts within these limits.
+_LEAST_PACE, _MOST_PACE = 0.2, 10.0
 # Newton steps of a fit, and of a search of the strength from one fit to the next.
 _STEPS_OF_FIT, _STEPS_OF_SEARCH = 6, 10
 # Bytes of the process with its libraries, and per cell of the table: read, parsed and encoded.
@@ -49,8 +58,8 @@ class CostEstimate:
     selection_rows
         Number of rows on which the candidates are compared.
     cpu_seconds
-        Processor time, within a factor of two for most tables; the number of trees is not known
-        before they are fitted.
+        Processor time, within a factor of two for most tables with a pilot; without one, the number
+        of trees is not known.
     memory_bytes
         At the peak, including the table.
     seconds_by_candidate
@@ -117,6 +126,7 @@ def estimate_cost(
     missing: int = 0,
     later_fits: float = 0.0,
     later_comparisons: int = 0,
+    pace: float = 1.0,
 ) -> CostEstimate:
     """Estimate the cost of comparing candidates and fitting the winner on all rows.
 
@@ -138,6 +148,8 @@ def estimate_cost(
         Number of further fits of the winner to all rows, such as those of a test.
     later_comparisons
         Number of further comparisons, each with a fit of its winner.
+    pace
+        Time of boosted trees relative to that of a usual table, from `measure_pace`.
 
     Returns
     -------
@@ -160,7 +172,7 @@ def estimate_cost(
     True
     """
     sampled = min(rows, selection_rows)
-    table = _Table(rows, sampled, folds, columns, tuple(levels), missing)
+    table = _Table(rows, sampled, folds, columns, tuple(levels), missing, pace)
     seconds, fits, design = [], 0.0, 0
     for _, candidate in candidates:
         compared, fitted = _seconds(candidate.get_params(), table)
@@ -172,8 +184,47 @@ def estimate_cost(
     # The table; LightGBM's byte per cell, for all rows and each fold; the regression's design.
     memory = _BYTES + _BYTES_PER_CELL * rows * columns + sampled * columns * (folds + 9) + design
     if later_fits:
-        total += _TRAINING_SECONDS
+        total += _TRAINING_SECONDS + _TRAINING_CELL_SECONDS * rows * columns
     return CostEstimate(rows, columns, sampled, total, memory, tuple(seconds))
+
+
+def measure_pace(
+    candidates: Sequence[tuple[str, BinaryModel]], rows: TrainingRows, folds: Sequence[Fold]
+) -> float:
+    """Fit the first LightGBM candidate on one fold, and compare its time with the estimate.
+
+    The number of trees that a table needs is the largest unknown of the cost: a tenth or ten times
+    the usual number. The pilot takes one or two percent of the comparison.
+
+    Parameters
+    ----------
+    candidates
+        Candidates of the comparison.
+    rows
+        Rows on which they are compared.
+    folds
+        Row numbers for training and for holding out.
+
+    Returns
+    -------
+    float
+        The ratio, 1 if no LightGBM candidate stops early.
+    """
+    for _, candidate in candidates:
+        if isinstance(candidate, LightGBMTrees) and candidate.rounds is None:
+            break
+    else:
+        return 1.0
+    import lightgbm  # noqa: F401 - its import is not timed
+
+    fold = folds[-1]  # the largest, if folds go forward in time
+    count, columns = rows.matrix.shape
+    table = _Table(count, count, len(folds), columns, (), 0, 1.0)
+    cost = _boosting_cost(candidate.get_params(), table)
+    expected = (cost.rounds + cost.patience) * (len(fold.train) * cost.row + cost.tree)
+    started = time.process_time()  # for a message only
+    clone(candidate).cross_fit(rows, [fold])
+    return min(max((time.process_time() - started) / expected, _LEAST_PACE), _MOST_PACE)
 
 
 class _Table(NamedTuple):
@@ -183,6 +234,7 @@ class _Table(NamedTuple):
     columns: int
     levels: tuple[int, ...]
     missing: int
+    pace: float
 
 
 def _seconds(settings: dict[str, Any], table: _Table) -> tuple[float, float]:
@@ -235,9 +287,28 @@ def _design_bytes(settings: dict[str, Any], table: _Table) -> int:
     return int(8 * width * (rows * (1 if is_slow else table.folds) + 3 * min(rows, width)))
 
 
+class _BoostingCost(NamedTuple):
+    """Expected rounds and further ones of early stopping; seconds of each, by row and of a tree."""
+
+    rounds: float
+    patience: int
+    row: float
+    tree: float
+
+
 def _boosting_seconds(settings: dict[str, Any], table: _Table) -> tuple[float, float]:
+    cost = _boosting_cost(settings, table)
+    held_in = table.sampled * (table.folds - 1)
+    compared = (cost.rounds + cost.patience) * (held_in * cost.row + table.folds * cost.tree)
+    fitted = cost.rounds * (table.rows * cost.row + cost.tree)
+    return float(table.pace * compared), float(table.pace * fitted)
+
+
+def _boosting_cost(settings: dict[str, Any], table: _Table) -> _BoostingCost:
+    leaves = 2 ** settings["depth"] if "depth" in settings else settings["num_leaves"]
     growth = _GROWTH_OF_FEW if table.sampled <= _MEDIUM_ROWS else _GROWTH_OF_MANY
     progress = _USUAL_PROGRESS * (table.sampled / _MEDIUM_ROWS) ** growth
+    progress *= (_MEDIUM_LEAVES / leaves) ** _DECREASE_OF_LEAVES
     rounds = settings.get("rounds") or min(
         settings["max_rounds"], progress / settings["learning_rate"]
     )
@@ -246,8 +317,6 @@ def _boosting_seconds(settings: dict[str, Any], table: _Table) -> tuple[float, f
     row = _PER_ROW + used * _PER_CELL
     tree = used * settings.get("num_leaves", 0) * _PER_LEAF_COLUMN
     if "depth" in settings:  # CatBoost weighs each threshold for all leaves of a level
-        thresholds = border_count(table.sampled, table.columns) * 2 ** settings["depth"]
+        thresholds = border_count(table.sampled, table.columns) * leaves
         tree = used * thresholds * _PER_LEAF_THRESHOLD
-    held_in = table.sampled * (table.folds - 1)
-    compared = (rounds + patience) * (held_in * row + table.folds * tree)
-    return float(compared), float(rounds * (table.rows * row + tree))
+    return _BoostingCost(rounds, patience, row, tree)

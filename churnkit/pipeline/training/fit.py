@@ -212,7 +212,7 @@ def _fit_later_folds(
             f"testing on fold {number} of {len(data.later_trains) + 1}: selecting and fitting on "
             "the other customers"
         )
-        arguments = fit_arguments(model, data.contract, part, progress=lambda _: None)
+        arguments = fit_arguments(model, data.contract, part, progress=None)
         yield clone(model).fit(part.X, part.y, **arguments)
 
 

@@ -64,7 +64,7 @@ def fit_arguments(
     *,
     later_fits: float = 0.0,
     later_comparisons: int = 0,
-    progress: Callable[[str], None],
+    progress: Callable[[str], None] | None,
 ) -> dict[str, Any]:
     """Return the arguments of `fit` besides rows and labels that the model accepts.
 
