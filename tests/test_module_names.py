@@ -23,7 +23,7 @@ COMMON = {
         gate hazard holdout importance inspection interaction interval interventional kaplan kernel kmeans learn learner
         learning likelihood linear logistic matrix maximum meier meta metric model modeling nbd
         newton nuisance numeric objective optuna outcome overlap params pareto partial performance
-        policy population posterior power predict prediction primal prior qini quantile ranker ranking ratio
+        policy population posterior power predict prediction primal prior qini quantile random ranker ranking ratio
         reward risk sampling sbg score scorecard scored scoring search segmentation selection
         roc sensitivity sequence shap shapley slice solver special stat subsample sum target test toc train
         training treatment tree truth value weight weighted xgboost ziln

@@ -11,6 +11,7 @@ from .classifiers.extra_trees import ExtraTrees as ExtraTrees
 from .classifiers.lightgbm import LightGBMTrees as LightGBMTrees
 from .classifiers.logistic import LogisticModel as LogisticModel
 from .classifiers.one_rule import SingleFeatureRule as SingleFeatureRule
+from .classifiers.random_forest import RandomForest as RandomForest
 from .errors import ModelDataError as ModelDataError
 from .frame_encoder import FrameEncoder as FrameEncoder
 from .frame_encoder import UnknownCategoryWarning as UnknownCategoryWarning

@@ -9,6 +9,7 @@ from churnkit.models import (
     ExtraTrees,
     LightGBMTrees,
     LogisticModel,
+    RandomForest,
     SingleFeatureRule,
 )
 from churnkit.models.classifiers.catboost import catboost_available
@@ -18,13 +19,12 @@ WEIGHTS = (
     "of two is not the row twice"
 )
 
-DRAWN = (
-    "CatBoost draws rows for a tree whatever their weight, so a weight of two is not the row twice"
-)
+DRAWN = "it draws rows for a tree whatever their weight, so a weight of two is not the row twice"
 
 EXPECTED = {
     "LightGBMTrees": {"check_sample_weight_equivalence_on_dense_data": WEIGHTS},
     "CatBoostTrees": {"check_sample_weight_equivalence_on_dense_data": DRAWN},
+    "RandomForest": {"check_sample_weight_equivalence_on_dense_data": DRAWN},
 }
 
 # It runs only where SCIPY_ARRAY_API is set; no estimator here claims that support.
@@ -37,6 +37,7 @@ ESTIMATORS = {
     "LightGBMTrees": LightGBMTrees(rounds=30),
     "LightGBMTrees that stops early": LightGBMTrees(cv=3, max_rounds=200),
     "ExtraTrees": ExtraTrees(n_trees=10, cv=3),
+    "RandomForest": RandomForest(n_trees=10, cv=3),
     "SingleFeatureRule": SingleFeatureRule(cv=3),
     "ChurnClassifier": ChurnClassifier("fast", cv=3),
 }

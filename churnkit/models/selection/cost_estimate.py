@@ -240,7 +240,11 @@ class _Table(NamedTuple):
 def _seconds(settings: dict[str, Any], table: _Table) -> tuple[float, float]:
     """Estimate the comparison of a candidate on the sample, and its fit to all rows."""
     if "n_trees" in settings:
-        cell = _PER_SORTED_CELL * settings["n_trees"] * settings["max_features"]
+        cell = (
+            _PER_SORTED_CELL
+            * settings["n_trees"]
+            * (settings["max_features"] or table.columns**-0.5)
+        )
         cell *= table.columns * math.log2(table.rows + 2)
         return cell * table.sampled * (table.folds - 1), cell * table.rows
     if "learning_rate" in settings:

@@ -8,6 +8,7 @@ from churnkit.models.classifiers.catboost import CatBoostTrees, catboost_availab
 from churnkit.models.classifiers.extra_trees import ExtraTrees
 from churnkit.models.classifiers.lightgbm import LightGBMTrees
 from churnkit.models.classifiers.logistic import LogisticModel
+from churnkit.models.classifiers.random_forest import RandomForest
 from churnkit.models.errors import ModelDataError
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ def profile_candidates(profile: str, *, rows: int, seed: int) -> list[tuple[str,
     if catboost_available():
         candidates += _oblivious_trees(profile, rate, seed)
     if rows <= _MAX_SINGLE_ROWS:
-        candidates.append(("extra trees", ExtraTrees(seed=seed + 6)))
+        candidates += [
+            ("extra trees", ExtraTrees(seed=seed + 6)),
+            ("random forest", RandomForest(seed=seed + 9)),
+        ]
     return candidates
 
 
