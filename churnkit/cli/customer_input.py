@@ -163,8 +163,18 @@ class CustomerInput:
         return find_tables(Path(self.customers), tables)
 
     @contextmanager
-    def rows(self, opened: Any, model: RetentionModel, *, labeled: bool = False) -> Iterator[Any]:
-        """Yield a source with one row per customer; rows built from raw tables are temporary."""
+    def rows(
+        self,
+        opened: Any,
+        model: RetentionModel,
+        *,
+        labeled: bool = False,
+        output: str | None = None,
+    ) -> Iterator[Any]:
+        """Yield a source with one row per customer; rows built from raw tables are temporary.
+
+        An output that is one of the raw tables or in their folder is refused.
+        """
         from churnkit.core.io.table_sources import open_source
 
         timeline = model.contents.timeline
@@ -179,7 +189,10 @@ class CustomerInput:
                 yield self.date_rows(rows, model.contract) if is_dated else rows
             return
         from churnkit.batch import snapshot_file
+        from churnkit.batch.io.outputs import refuse_raw_table
 
+        if output is not None:
+            refuse_raw_table([*opened.values(), *filter(None, [self.customers])], output)
         tables = self.name_table(opened, model.contents.timeline)
         with snapshot_file(
             model, tables, as_of=self.as_of, labeled=labeled, announce=print_status

@@ -86,6 +86,16 @@ def test_a_folder_of_raw_tables_is_trained_and_scored_without_edits(churnkit, tm
     assert len(out.splitlines()) > 100
 
 
+def test_features_do_not_overwrite_the_log_that_they_are_built_from(churnkit, tmp_path):
+    log = orders(tmp_path)
+    before = log.read_bytes()
+    assert churnkit("init", "project", "--from", log, folder=tmp_path)[0] == DONE
+    for output in ("../orders.csv", "new/../../orders.csv"):
+        code, _, err = churnkit("features", "-o", output, folder=tmp_path / "project")
+        assert (code, log.read_bytes()) == (REFUSED, before)
+        assert "is a raw table and would be overwritten: use another output" in err
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("fast_profile")
 def test_an_event_log_becomes_an_inactivity_model(churnkit, tmp_path, ready):

@@ -95,6 +95,17 @@ def test_a_folder_of_raw_tables_is_scored(churnkit, project, expected):
     assert scores(out) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("command", ["score", "plan"])
+@pytest.mark.parametrize("output", ["raw/events.parquet", "raw/new/../events.parquet", "raw/s.csv"])
+def test_raw_tables_are_not_overwritten(churnkit, project, command, output):
+    before = {path.name: path.read_bytes() for path in (project / "raw").iterdir()}
+    code, _, err = churnkit(command, "raw", "--as-of", TODAY, "-o", output, folder=project)
+    assert code == REFUSED
+    assert f"{output} is " in err
+    assert "use another output" in err
+    assert {path.name: path.read_bytes() for path in (project / "raw").iterdir()} == before
+
+
 def test_named_tables_are_scored_however_they_are_written(
     churnkit, project, expected, tables, tmp_path
 ):

@@ -233,12 +233,14 @@ def _exclusive(folder: Path, output: str | Path) -> Iterator[None]:
 
 def _lock(folder: Path, output: str | Path) -> IO[str] | None:
     """Take the lock; return None if its previous holder removed the folder meanwhile."""
+    is_made = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        is_made = True
         lock = (folder / "lock").open("a", encoding="utf-8")
-    except FileNotFoundError:
-        return None
     except OSError as error:
+        if is_made and isinstance(error, FileNotFoundError):
+            return None
         raise ChurnkitError(
             f"cannot write {output}: {error.strerror}; nothing was changed"
         ) from None

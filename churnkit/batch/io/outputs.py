@@ -13,9 +13,18 @@ from churnkit.core.io.query import Query
 from churnkit.errors import ChurnkitError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from churnkit.core.io.table_sources import Source
 
-__all__ = ["WRITABLE", "OutputTarget", "invalid_path", "parse_output", "refuse_input"]
+__all__ = [
+    "WRITABLE",
+    "OutputTarget",
+    "invalid_path",
+    "parse_output",
+    "refuse_input",
+    "refuse_raw_table",
+]
 
 WRITABLE = ".parquet, .csv, .csv.gz, .jsonl or .feather"
 """Suffixes of outputs, for messages."""
@@ -161,7 +170,7 @@ def refuse_input(source: Source | Query, *outputs: OutputTarget) -> None:
             continue
         for path in source.paths if output.is_local else ():
             target = output.location.path
-            if target.exists() and target.samefile(path):
+            if _is_same(target, path):
                 raise ChurnkitError(
                     f"{output} is the input file and would be overwritten: use another output"
                 )
@@ -170,6 +179,51 @@ def refuse_input(source: Source | Query, *outputs: OutputTarget) -> None:
                 f"{output} is in the input {source.name} and would be read with it next time: use "
                 "another output"
             )
+
+
+def refuse_raw_table(locations: Iterable[str | Path], output: str | Path) -> None:
+    """Refuse an output that is a raw table, or is in its folder.
+
+    Parameters
+    ----------
+    locations
+        Files, folders and patterns of files.
+    output
+        Name of the output.
+
+    Raises
+    ------
+    ChurnkitError
+        If it would overwrite a table, or be read as one next time.
+    """
+    target = parse_output(output)
+    if not target.is_local:
+        return
+    path = target.location.path
+    for name in locations:
+        location = parse_location(name)
+        if not location.is_local:
+            continue
+        folder, pattern = location.path.parent.resolve(), location.path.name
+        is_in_folder = location.path.is_dir() and path.resolve().is_relative_to(
+            location.path.resolve()
+        )
+        if _is_same(path, location.path):
+            raise ChurnkitError(
+                f"{target} is a raw table and would be overwritten: use another output"
+            )
+        if is_in_folder or (path.parent.resolve() == folder and fnmatchcase(path.name, pattern)):
+            raise ChurnkitError(
+                f"{target} is among the raw tables and would be read with them next time: use "
+                "another output"
+            )
+
+
+def _is_same(target: Path, path: Path) -> bool:
+    # A folder of the target may not exist yet: new/../customers.csv.
+    return target.resolve() == path.resolve() or (
+        target.exists() and path.exists() and target.samefile(path)
+    )
 
 
 def _is_within(source: Source, output: OutputTarget) -> bool:

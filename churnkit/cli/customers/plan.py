@@ -69,7 +69,7 @@ def plan(
     opened = source.open()
     loaded = load_model(model)
     with (
-        source.rows(opened, loaded) as rows,
+        source.rows(opened, loaded, output=output) as rows,
         open_decision_period(
             loaded, journal=journal, period=period, day=day, as_of=as_of
         ) as decision_period,

@@ -69,7 +69,7 @@ def rank(
     opened = source.open()
     loaded = _with_newest_bandit(load_model(model), bandit)
     with (
-        source.rows(opened, loaded) as rows,
+        source.rows(opened, loaded, output=output) as rows,
         open_decision_period(
             loaded, journal=journal, period=period, day=day, as_of=as_of
         ) as decision_period,

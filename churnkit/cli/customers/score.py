@@ -82,7 +82,7 @@ def score(
     target = None if output == STANDARD_STREAM else output
     loaded = load_model(model)
     with (
-        source.rows(opened, loaded) as rows,
+        source.rows(opened, loaded, output=output) as rows,
         tempfile.TemporaryDirectory() as folder,
         progress_bar("scoring", getattr(rows, "rows", None)) as progress,
     ):

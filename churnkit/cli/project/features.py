@@ -63,7 +63,8 @@ def _build(timeline: Timeline, read_tables: Callable[[], Mapping[str, Any]], out
     import pyarrow.parquet as pq
 
     from churnkit.batch.io.open_writer import open_writer
-    from churnkit.batch.io.outputs import parse_output
+    from churnkit.batch.io.outputs import parse_output, refuse_raw_table
+    from churnkit.core.io.raw_tables import recorded_locations
     from churnkit.core.io.spool import temporary_folder
     from churnkit.core.io.table_file import open_table
     from churnkit.core.output_ledger import record_output
@@ -72,11 +73,14 @@ def _build(timeline: Timeline, read_tables: Callable[[], Mapping[str, Any]], out
     target = parse_output(output)
     is_direct = target.is_local and target.container == "file" and target.format == "parquet"
     file = target.location.path if is_direct else temporary_folder() / "snapshots.parquet"
+    with recorded_locations() as recorded:
+        tables = read_tables()
+    refuse_raw_table((path for _, path in recorded), output)
     record_output(output, timeline.entity)
     rows = build_to(
         file,
         timeline,
-        read_tables(),
+        tables,
         progress=lambda step, share: print_status(f"{step} ({share:.0%})"),
     )
     if not is_direct:

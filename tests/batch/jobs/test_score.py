@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -302,12 +303,26 @@ class TestRefusedWhole:
         path = source("csv")
         before = path.read_bytes()
         (tmp_path / "link.csv").symlink_to(path)
-        for output in (path, path.parent / ".." / "in" / path.name, tmp_path / "link.csv"):
+        outputs = [path, path.parent / ".." / "in" / path.name, tmp_path / "link.csv"]
+        for output in (*outputs, path.parent / "absent" / ".." / path.name):
             with pytest.raises(ChurnkitError, match="is the input file"):
                 score(path, output, shop_model)
             with pytest.raises(ChurnkitError, match="is the input file"):
                 plan(path, shop_model, output=output)
         assert path.read_bytes() == before
+
+    def test_a_folder_that_cannot_be_made_is_refused_at_once(
+        self, source, tmp_path, shop_model, monkeypatch
+    ):
+        """In /proc, no folder can be made, and the reason is that it does not exist."""
+
+        def refuse(self, *_, **__):
+            raise FileNotFoundError(2, "No such file or directory", str(self))
+
+        path = source("csv")
+        monkeypatch.setattr(Path, "mkdir", refuse)
+        with pytest.raises(ChurnkitError, match=r"cannot write .*No such file"):
+            score(path, tmp_path / "proc" / "scores.csv", shop_model)
 
     def test_mended_refusals_are_not_written_over_by_new_ones(self, source, tmp_path, shop_model):
         mended = tmp_path / "s.invalid.csv"
