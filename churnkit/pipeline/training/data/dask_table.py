@@ -17,7 +17,11 @@ import pyarrow as pa
 from churnkit.contracts.contract import Contract
 from churnkit.contracts.encoding.category_levels import count_levels, select_levels
 from churnkit.contracts.encoding.table_encoder import ColumnEncoder, TableEncoder
-from churnkit.contracts.parsing.arrow_columns import ParsedTable, normalize_dates
+from churnkit.contracts.parsing.arrow_columns import (
+    ParsedTable,
+    complete_keys,
+    normalize_dates,
+)
 from churnkit.contracts.validation.labels import hash_keys, parse_label, refuse_constant
 from churnkit.contracts.validation.pandera_check import check_columns
 from churnkit.contracts.validation.violations import Violation
@@ -32,6 +36,12 @@ from churnkit.models.dask_client import map_on_workers
 from churnkit.models.dask_rows import DaskRows
 from churnkit.models.selection.presets import SELECTION_ROWS
 from churnkit.models.training_rows import TrainingRows
+from churnkit.pipeline.training.data.dask_weights import (
+    CellTotals,
+    RepeatCounts,
+    RepeatWeights,
+    repeat_counts,
+)
 from churnkit.pipeline.training.data.dataset import Part, customer_ids, prepare
 from churnkit.pipeline.training.data.holdout_split import Split
 from churnkit.pipeline.training.data.row_filters import describe_left_out, leave_out_rows
@@ -53,6 +63,8 @@ _MIN_RARE_ROWS, _MAX_SAMPLE_ROWS = 2_000, 1_000_000
 _SAMPLE_SALT = "sample"
 # This process compares at most about this many customers at a time, at 16 bytes each.
 _MAX_HASHES = 2**25
+# Each task gets the number of rows of so many customers who have several, at 16 bytes each.
+_MAX_REPEATED = 10_000_000
 
 
 def open_for_workers(recipe: Recipe, root: Path) -> TableFiles | None:
@@ -83,7 +95,7 @@ def prepare_on_workers(recipe: Recipe, source: TableFiles) -> TrainingData:
     ------
     DataError
         If the table violates its contract; the violations of the first such file are listed.
-        Or if customers are repeated, in whichever files.
+        Or if customers are repeated at a date, in whichever files.
     RecipeError
         If the recipe needs the whole table in one process.
     ChurnkitError
@@ -101,7 +113,7 @@ def prepare_on_workers(recipe: Recipe, source: TableFiles) -> TrainingData:
         what=f"checking {count} files",
     )
     total = _merge(recipe.name, contract, source, profiles)
-    _refuse_repeated(recipe, contract, source, total.rows)
+    repeats = _count_repeats(recipe, contract, source, total.rows)
     share = _sample_rows(recipe, total) / total.rows
     tables = map_on_workers(
         _draw, source.files, contract, recipe.leave_out, share, what=f"sampling {count} files"
@@ -122,6 +134,9 @@ def prepare_on_workers(recipe: Recipe, source: TableFiles) -> TrainingData:
         replace(part, rows=profile.rows - profile.held_out, split=recipe.split)
         for part, profile in zip(parts, profiles, strict=True)
     ]
+    if len(repeats.hashes) and contract.as_of is not None:
+        weights = RepeatWeights(repeats, contract.as_of.name)
+        parts, training = _weigh(source, contract, recipe, weights, (parts, training))
     return replace(
         data,
         digest=f"sha256:{total.digest}",
@@ -201,50 +216,126 @@ def _merge(name: str, contract: Contract, source: TableFiles, profiles: list[_Pr
     return total
 
 
-def _refuse_repeated(recipe: Recipe, contract: Contract, source: TableFiles, rows: int) -> None:
-    """Refuse customers with several rows, in one file or in several.
+def _count_repeats(
+    recipe: Recipe, contract: Contract, source: TableFiles, rows: int
+) -> RepeatCounts:
+    """Count the rows of customers with several, and refuse several at a date.
 
     Hashes of 64 bits are compared, a range of them at a time. Among 50 million customers two
     different ones have one hash with a probability of 7e-5.
     """
-    passes = -(-rows // _MAX_HASHES)
-    repeated = 0
-    for number in range(passes):
-        parts = map_on_workers(
-            _hash_customers,
-            source.files,
-            contract,
-            recipe.leave_out,
-            (number, passes),
-            what=f"comparing the customers of {len(source.files)} files",
-        )
-        hashes = np.concatenate(parts)
-        hashes.sort()
-        repeated += int(np.count_nonzero(hashes[1:] == hashes[:-1]))
-    if not repeated:
-        return
-    if contract.as_of is None:
-        entity = contract.entity
-        raise DataError(recipe.name, [Violation(entity.name, "unique", repeated, (), entity.type)])
-    raise RecipeError(
-        f"recipe '{recipe.name}': column '{contract.entity.name}' repeats a customer in "
-        f"{repeated:,} row{'' if repeated == 1 else 's'}, and weights of customers with several "
-        'dates need the whole table: keep one date per customer, or train with engine="local"'
+    entity = contract.entity
+    counted = list(_compare(recipe, contract, source, rows, [entity.name]))
+    hashes, counts = (
+        np.concatenate([getattr(each, name) for each in counted]) for name in ("hashes", "counts")
     )
+    order = np.argsort(hashes)
+    repeats = RepeatCounts(hashes[order], counts[order])
+    repeated = int((counts - 1).sum())
+    if repeated and contract.as_of is not None:
+        # The same at a date, if files have one; else all have the same.
+        dated = [entity.name, contract.as_of.name]
+        if contract.as_of.name in source.columns:
+            keys = _compare(recipe, contract, source, rows, dated)
+            repeated = sum(int((each.counts - 1).sum()) for each in keys)
+    if repeated:
+        raise DataError(recipe.name, [Violation(entity.name, "unique", repeated, (), entity.type)])
+    if len(hashes) > _MAX_REPEATED:
+        raise RecipeError(
+            f"recipe '{recipe.name}': column '{entity.name}' has {len(hashes):,} customers with "
+            f"several dates, and their weights are computed for up to {_MAX_REPEATED:,}: train on a "
+            'sample of the customers or on one date per customer, or with engine="local"'
+        )
+    return repeats
 
 
-def _hash_customers(
-    file: Source, contract: Contract, leave_out: tuple[Any, ...], share: tuple[int, int]
+def _compare(
+    recipe: Recipe, contract: Contract, source: TableFiles, rows: int, columns: list[str]
+) -> Iterator[RepeatCounts]:
+    """Count repeated keys, a range of their hashes at a time."""
+    passes = -(-rows // _MAX_HASHES)
+    for number in range(passes):
+        yield repeat_counts(
+            map_on_workers(
+                _hash_keys,
+                source.files,
+                contract,
+                recipe.leave_out,
+                (number, passes),
+                columns,
+                what=f"comparing the customers of {len(source.files)} files",
+            )
+        )
+
+
+def _weigh(
+    source: TableFiles,
+    contract: Contract,
+    recipe: Recipe,
+    weights: RepeatWeights,
+    parts: tuple[list[_FilePart], list[_FilePart]],
+) -> list[list[_FilePart]]:
+    """Add weights of customers with several dates to the parts of all rows and of the training."""
+    totals = map_on_workers(
+        _sum_cells,
+        source.files,
+        contract,
+        recipe.leave_out,
+        recipe.split,
+        weights,
+        what=f"weighting the customers of {len(source.files)} files",
+    )
+    weighted = []
+    for number, each in enumerate(parts):
+        total = CellTotals()
+        for of_file in totals:
+            total.merge(of_file[number])
+        scaled = replace(weights, factors=total.factors())
+        weighted.append([replace(part, weights=scaled) for part in each])
+    return weighted
+
+
+def _sum_cells(
+    file: Source,
+    contract: Contract,
+    leave_out: tuple[Any, ...],
+    split: Split,
+    weights: RepeatWeights,
+) -> tuple[CellTotals, CellTotals]:
+    """Sum the weights of a file by date and outcome: of all rows, and of training customers."""
+    every, training = CellTotals(), CellTotals()
+    for table in _read(file, contract, leave_out, Counter()):
+        labels, _ = parse_label(contract, ParsedTable(table), name=file.name)
+        cells = weights.cells(table, labels)
+        counts = weights.counts.of(_hash_customers(contract, table))
+        is_trained = ~split.is_test(customer_ids(table, contract.entity.name))
+        every.add(cells, counts)
+        training.add(cells[is_trained], counts[is_trained])
+    return every, training
+
+
+def _hash_customers(contract: Contract, table: pa.Table) -> NDArray[np.uint64]:
+    return hash_keys(contract, table.select([contract.entity.name]))
+
+
+def _hash_keys(
+    file: Source,
+    contract: Contract,
+    leave_out: tuple[Any, ...],
+    share: tuple[int, int],
+    columns: list[str],
 ) -> NDArray[np.uint64]:
-    """Hash the customers of a file, and return the hashes of one share: its number of how many."""
+    """Hash the keys of a file, and return the hashes of one share: its number of how many.
+
+    The keys are customers, or customers and dates if the columns have the date.
+    """
     number, shares = share
-    columns = [contract.entity.name]
+    keys = list(columns)
     if contract.label is not None and leave_out:
-        columns.append(contract.label.name)
+        columns = [*columns, contract.label.name]
     selected = [np.empty(0, dtype=np.uint64)]
     for table in _read(file, contract, leave_out, Counter(), columns):
-        # Without the date among its columns, hashes are of customers alone.
-        hashes = hash_keys(contract, table)
+        hashes = hash_keys(contract, table.select(keys))
         selected.append(hashes[hashes % np.uint64(shares) == number])
     return np.concatenate(selected)
 
@@ -281,7 +372,7 @@ def _read(
     columns: list[str] | None = None,
 ) -> Iterator[pa.Table]:
     for batch in file.batches(columns):
-        table = batch
+        table = batch if columns else complete_keys(batch, contract)
         if contract.as_of is not None:
             table = normalize_dates(table, contract.as_of)
         table, counts = leave_out_rows(contract, table, leave_out)
@@ -308,6 +399,7 @@ class _FilePart:
     leave_out: tuple[Any, ...]
     rows: int
     split: Split | None = None
+    weights: RepeatWeights | None = None
 
     def read(self) -> Iterator[TrainingRows]:
         """Read and encode the rows in batches."""
@@ -315,8 +407,12 @@ class _FilePart:
         for table in _read(self.file, self.contract, self.leave_out, Counter()):
             parsed = ParsedTable(table)
             labels, _ = parse_label(self.contract, parsed, name=self.file.name)
+            weight = None
+            if self.weights is not None:
+                customers = _hash_customers(self.contract, table)
+                weight = self.weights.of(customers, self.weights.cells(table, labels))
             rows = TrainingRows.from_arrays(
-                encoder.encode(parsed).features, labels.astype(np.float64)
+                encoder.encode(parsed).features, labels.astype(np.float64), weight
             )
             if self.split is not None:
                 ids = customer_ids(table, self.contract.entity.name)
@@ -325,7 +421,8 @@ class _FilePart:
 
 
 def _rows(parts: list[_FilePart], sample: Part) -> DaskRows:
-    return DaskRows(tuple(parts), TrainingRows.from_arrays(sample.X, sample.y.astype(np.float64)))
+    rows = TrainingRows.from_arrays(sample.X, sample.y.astype(np.float64), sample.weight)
+    return DaskRows(tuple(parts), rows)
 
 
 def _refuse_whole_table(recipe: Recipe, contract: Contract, source: TableFiles) -> None:

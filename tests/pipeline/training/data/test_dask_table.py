@@ -11,13 +11,16 @@ import pytest
 from sklearn.base import clone
 
 from churnkit.contracts import Schema, as_of, entity, feature, label
+from churnkit.core.io.table_sources import read_table
 from churnkit.errors import DataError, RecipeError
 from churnkit.models import ChurnClassifier, LightGBMTrees
 from churnkit.pipeline import Recipe
 from churnkit.pipeline.training.data import dask_table
 from churnkit.pipeline.training.data.dask_table import open_for_workers, prepare_on_workers
+from churnkit.pipeline.training.data.dataset import prepare
 from churnkit.pipeline.training.data.holdout_split import Split
 from churnkit.pipeline.training.fit import fit
+from churnkit.pipeline.training.fit_params import fit_arguments
 
 FILES, ROWS = 6, 1_000
 MODEL = ChurnClassifier(
@@ -192,20 +195,65 @@ def test_one_customer_that_the_sample_does_not_have_is_refused(
         prepared(recipe_of(folder), tmp_path)
 
 
-def test_customers_with_several_dates_are_refused_with_the_number_of_rows(in_process, tmp_path):
-    def dated(day):
-        return lambda _, table: table.append_column("day", pa.array([day] * len(table)))
+class Dated(Gym):
+    """Members at a date."""
 
-    class Dated(Gym):
-        """Members at a date."""
+    day: str = as_of()
 
-        day: str = as_of()
 
+def dated(day, rows=slice(None)):
+    def change(_, table):
+        part = table.slice(rows.start or 0, (rows.stop or len(table)) - (rows.start or 0))
+        return part.append_column("day", pa.array([day] * len(part)))
+
+    return change
+
+
+@pytest.fixture
+def panel(tmp_path):
+    """Members at three dates, whom fewer and fewer files have; rows of one are in several files."""
     folder = write(tmp_path / "gym", dated("2026-01-01"))
-    later = dated("2026-04-01")(0, members(3)).slice(unsampled(3), 2)
-    pq.write_table(later, folder / "part-9.parquet")
-    with pytest.raises(RecipeError, match=r"'member' repeats a customer in 2 rows.*one date per"):
-        prepared(recipe_of(folder, schema=Dated), tmp_path)
+    for file, (day, rows) in enumerate([("2026-04-01", 700), ("2026-07-01", 400)]):
+        for number in range(FILES):
+            later = dated(day, slice(0, rows))(number, members(number))
+            pq.write_table(later, folder / f"later-{file}-{number}.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("at_once", [2**25, 2_000])
+def test_rows_of_a_panel_have_the_weights_of_the_local_engine(
+    in_process, panel, tmp_path, monkeypatch, at_once
+):
+    monkeypatch.setattr(dask_table, "_MAX_HASHES", at_once)
+    recipe = recipe_of(panel, schema=Dated)
+    data = prepared(recipe, tmp_path)
+    local = prepare(recipe, read_table(panel))
+    for rows, part in zip(data.on_workers, (local.train, local.full), strict=True):
+        weight = np.concatenate([each.weight for of in rows.parts for each in of.read()])
+        assert len(np.unique(weight)) > 3
+        np.testing.assert_allclose(weight, part.weight, rtol=1e-12)
+    # The sample has all dates of its customers, who are compared forward in time.
+    assert data.train.customers is not None
+    assert set(data.train.customers).isdisjoint(data.test.customers)
+    arguments = fit_arguments(MODEL, data.contract, data.train, progress=None)
+    assert len(np.unique(arguments["times"])) == 3
+
+
+def test_a_panel_of_too_many_customers_is_refused_with_their_number(
+    in_process, panel, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(dask_table, "_MAX_REPEATED", 4_000)
+    with pytest.raises(
+        RecipeError, match=r"4,200 customers with several dates.*up to 4,000: train"
+    ):
+        prepared(recipe_of(panel, schema=Dated), tmp_path)
+
+
+def test_two_rows_of_a_customer_at_a_date_are_refused(in_process, panel, tmp_path):
+    again = dated("2026-04-01")(0, members(3)).slice(5, 2)
+    pq.write_table(again, panel / "z.parquet")
+    with pytest.raises(DataError, match="'member' breaks unique in 2 rows"):
+        prepared(recipe_of(panel, schema=Dated), tmp_path)
 
 
 def test_a_column_that_only_unsampled_rows_are_missing_gets_no_fill(
