@@ -205,3 +205,45 @@ def test_an_archive_of_the_package_is_all_that_workers_need_of_it(customers, sho
     [line] = [line for line in done.stdout.splitlines() if line.startswith("FOUND")]
     assert line.split()[1:3] == ["2000", "2000"]
     assert line.count("churnkit.zip/churnkit/__init__.py") == 2
+
+
+def test_dates_are_counted_up_to_the_same_day(spark, tmp_path):
+    from churnkit.batch.spark.scoring import score
+    from churnkit.bundle.contents import ModelContents
+    from churnkit.contracts import Column, Contract
+    from churnkit.contracts.encoding.table_encoder import TableEncoder
+    from churnkit.models import Calibration, LogisticModel
+
+    contract = Contract(
+        "shop",
+        (
+            Column("customer_id", "string", ("entity",)),
+            Column("joined", "datetime", ("feature",), nullable=True),
+            Column("renews", "datetime", ("feature",), written="DD/MM/YYYY"),
+            Column("day", "datetime", ("as_of",), default="2025-06-30"),
+        ),
+    )
+    random = np.random.default_rng(5)
+    days = np.datetime64("2025-06-30") - random.integers(0, 900, 300)
+    joined = pa.array(
+        days.astype("datetime64[D]").astype(object), pa.date32(), mask=days.astype(int) % 9 == 0
+    )
+    table = pa.table(
+        {
+            "customer_id": [f"c{number:03d}" for number in range(300)],
+            "joined": joined,
+            "renews": [f"{day:%d.%m.%Y}" for day in (days + 400).astype(object)],
+        }
+    )
+    X = TableEncoder(contract).encode(table).features
+    left = random.random(300) < np.where(X[:, 1] > -200, 0.7, 0.2)
+    fitted = LogisticModel(C=1.0).fit(X, left)
+    parts = ModelContents(
+        contract, fitted.scorer_, Calibration.identity(), golden=np.array([[9.0, -40.0]])
+    )
+    RetentionModel(parts).save(tmp_path / "bundle", name="shop", lineage={})
+    model = RetentionModel.load(tmp_path / "bundle")
+    for rows in (table, table.append_column("day", pa.repeat(pa.scalar("2025-09-30"), 300))):
+        found = in_order(score(spark.createDataFrame(rows.to_pandas()), model))
+        local = model.predict(rows)
+        assert found["churn_probability"].to_pylist() == local["churn_probability"].to_pylist()
