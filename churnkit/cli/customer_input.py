@@ -132,11 +132,6 @@ class CustomerInput:
         ChurnkitError
             If the arguments contradict each other, or a file does not exist.
         """
-        from churnkit.core.io.formats.excel_tables import split_workbook
-        from churnkit.core.io.locations import parse_location
-        from churnkit.core.io.raw_tables import find_several, find_tables
-        from churnkit.core.io.table_sources import is_pattern
-
         tables = tuple(self.tables or ())
         if self.as_of is None:
             if tables:
@@ -146,16 +141,28 @@ class CustomerInput:
             return _open_rows(self.customers, self.sql)
         if self.sql is not None:
             raise ChurnkitError("--sql and --as-of cannot be combined: raw tables are files")
+        return self._find_raw_tables(tables)
+
+    def _find_raw_tables(self, tables: tuple[str, ...]) -> dict[str, Path]:
+        """Find the raw tables, or none where the source can only be rows of customers."""
+        from churnkit.core.io.formats.excel_tables import split_workbook
+        from churnkit.core.io.locations import parse_location
+        from churnkit.core.io.raw_tables import find_several, find_tables
+        from churnkit.core.io.table_sources import is_pattern
+
         if self.customers is None:
             if not tables:
                 raise ChurnkitError("--as-of needs raw tables: name a folder, or --table NAME=FILE")
             return find_tables(None, tables)
+        location = parse_location(self.customers)
+        if not (tables or location.is_local):
+            return {}  # no raw tables, but maybe rows whose days are counted up to the date
         if not Path(self.customers).is_dir():
             parts = split_workbook(Path(self.customers))
             several = find_several(parts)
             if several is not None:
                 return several | (find_tables(None, tables) if tables else {})
-            is_file = parse_location(self.customers).path.is_file()
+            is_file = location.path.is_file()
             if not tables and (is_file or is_pattern(self.customers)):
                 # The model's timeline names the table.
                 return {_ONLY_TABLE: parts[0]}
@@ -188,6 +195,8 @@ class CustomerInput:
                 rows = self.sheet(opened, model.contract, purpose, known=sheet, timeline=timeline)
                 yield self.date_rows(rows, model.contract) if is_dated else rows
             return
+        if not opened:
+            raise ChurnkitError(self._not_a_folder)
         from churnkit.batch import snapshot_file
         from churnkit.batch.io.outputs import refuse_raw_table
 
