@@ -664,3 +664,81 @@ def test_a_tenure_until_the_end_is_no_feature_but_a_term_and_an_age_are(tmp_path
         )
         for note in notes
     )
+
+
+def shop_log(folder, **columns):
+    """A log of 300 orders at as many times, with other columns in place of its own."""
+    times = [
+        dt.datetime(2024, 1, 1, 9, tzinfo=dt.UTC) + dt.timedelta(hours=11 * n) for n in range(300)
+    ]
+    log = {
+        "order_id": [f"O{n}" for n in range(300)],
+        "customer_id": [f"K{n % 40}" for n in range(300)],
+        "ordered_at": [f"{time:%Y-%m-%d %H:%M}" for time in times],
+        "amount": [f"{4 + n / 4:.2f}" for n in range(300)],
+    }
+    log |= {name: [change(n, log[name][n]) for n in range(300)] for name, change in columns.items()}
+    pcsv.write_csv(pa.table(log), folder / "orders.csv")
+    return read_raw_tables(find_tables(folder), entity=None).notes
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "note"),
+    [
+        (
+            "ordered_at",
+            lambda n, text: "" if n < 5 else text,
+            "5 of 300 rows of 'orders' have no 'ordered_at'",
+        ),
+        (
+            "customer_id",
+            lambda n, text: "" if n < 7 else text,
+            "7 of 300 rows of 'orders' have no 'customer_id'",
+        ),
+        ("ordered_at", lambda n, text: f"{text} CET", "it has 300 texts that resemble dates"),
+        (
+            "ordered_at",
+            lambda n, text: "later" if n == 9 else text,
+            "299 texts that resemble dates, but 1 other",
+        ),
+        (
+            "ordered_at",
+            lambda n, text: f"{text[8:10]}/{text[5:7]}/{text[:4]}" if n < 40 else text,
+            "it has 300 texts that resemble dates",
+        ),
+        (
+            "ordered_at",
+            lambda n, text: f"Mon, {text[8:10]} Mar 2024 {text[11:]}:{n % 60:02d} +0000",
+            "it has 300 texts that resemble dates",
+        ),
+        (
+            "amount",
+            lambda n, text: text.replace(".", ",") if n < 40 else text,
+            "texts that resemble numbers",
+        ),
+    ],
+)
+def test_rows_and_columns_that_are_not_read_are_notes(tmp_path, column, change, note):
+    (found,) = [
+        text
+        for text in shop_log(tmp_path, **{column: change})
+        if "not " in text and column in text and "left out" not in text
+    ]
+    assert note in found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda n, _: f"{n % 250}.{n % 7}.0.{n}",  # addresses
+        lambda n, _: f"{n % 9}.{n % 7}.{n}",  # versions
+        lambda n, _: f"a text of {n} words",
+        lambda n, _: f"+41 44 {n:03d} 12 {n % 90 + 10}",
+    ],
+)
+def test_other_texts_are_no_notes(tmp_path, change):
+    assert not [note for note in shop_log(tmp_path, amount=change) if "not read" in note]
+
+
+def test_an_honest_log_has_no_notes_of_unread_columns(tmp_path):
+    assert not [note for note in shop_log(tmp_path) if "not read" in note or "not counted" in note]

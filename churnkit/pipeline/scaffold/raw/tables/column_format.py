@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from churnkit.pipeline.scaffold.column_profile import ColumnProfile
 
-__all__ = ["ColumnFormat", "number_formats", "time_format"]
+__all__ = ["ColumnFormat", "describe_unread", "number_formats", "time_format"]
 
 _MONTHS_REVIEW = "assumed to be months, whose rows are known at the end of the month"
 _MISSING = MISSING_TEXTS | {"\\n", "none", "nat", "<na>", "0000-00-00", "0000-00-00 00:00:00"}
@@ -54,6 +54,18 @@ _NAMED_MONTH = re.compile(
     re.IGNORECASE,
 )
 _INTEGER = re.compile(r"[0-9]{9,17}(?:\.[0-9]*)?")
+# Texts that begin as dates do, in any format, and numbers with separators.
+_DATE_LIKE = re.compile(
+    r"(?:19|20)[0-9]{2}[-/.][0-9]{1,2}[-/.][0-9]{1,2}(?![0-9])|"
+    r"[0-9]{1,2}([-/.])[0-9]{1,2}\1(?:19|20)?[0-9]{2}(?![0-9.])|"
+    rf"(?:[a-z]{{2,9}}[., ]+)?(?:[0-9]{{1,2}}[-/ .]+{_NAME}[-/ .]+[0-9]|{_NAME} [0-9]{{1,2}}[., ]+[0-9]{{4}})",
+    re.IGNORECASE,
+)
+_NUMBER_LIKE = re.compile(
+    r"[^0-9a-zA-Z]{0,3}(?:[0-9]{1,3}(?:[.,' ][0-9]{3})*|[0-9]+)(?:[.,][0-9]+)?[^0-9a-zA-Z]{0,3}"
+)
+# In a smaller share of the rows, texts that resemble dates or numbers are something else.
+_MIN_ALIKE = 0.9
 _TIME_WORDS = {
     "ts", "time", "timestamp", "date", "datetime", "at", "on", "epoch", "created", "updated", "when",
     "day", "ms", "unix", "start", "started", "end", "ended", "since", "until", "begin", "occurred",
@@ -330,3 +342,48 @@ def _currencies(profile: ColumnProfile) -> set[str]:
         for token in _CURRENCY.findall(text)
     }
     return {token for token in tokens if token and token.casefold() not in _SCALES}
+
+
+def describe_unread(
+    table: str,
+    columns: Mapping[str, ColumnProfile],
+    candidates: Iterable[str],
+    *,
+    required: Iterable[str | None],
+) -> list[str]:
+    """Describe rows without a customer or a time, and columns of dates or numbers that are not read.
+
+    Parameters
+    ----------
+    table
+        Name of the table.
+    columns
+        Its columns.
+    candidates
+        Columns that may be features, without those that are read as times or numbers.
+    required
+        Columns without which a row counts for no customer; None for none.
+    """
+    notes = [
+        f"{columns[name].missing:,} of {columns[name].rows:,} rows of '{table}' have no '{name}' and are not "
+        "counted: fill it, or check that they belong to no customer"
+        for name in dict.fromkeys(filter(None, required))
+        if name in columns and columns[name].missing
+    ]
+    for name in candidates:
+        profile = columns[name]
+        if profile.kind != "text":
+            continue
+        for kind, pattern in (("dates", _DATE_LIKE), ("numbers", _NUMBER_LIKE)):
+            find = pattern.match if kind == "dates" else pattern.fullmatch
+            count = profile.rows_with({text for text in profile.texts if find(text)})
+            if profile.distinct > 1 and count >= _MIN_ALIKE * profile.filled:
+                example = "YYYY-MM-DD HH:MM:SS" if kind == "dates" else "1234.5"
+                others = profile.filled - count
+                more = f", but {others:,} others" if others else ""
+                notes.append(
+                    f"column '{name}' of '{table}' is not read: it has {count:,} texts that resemble {kind}"
+                    f"{more}, and no format that all have; write each as {example}"
+                )
+                break
+    return notes

@@ -12,6 +12,7 @@ from churnkit.pipeline.scaffold.column_values import holds_personal_data
 from churnkit.pipeline.scaffold.leakage.tenure_columns import durations_until_end
 from churnkit.pipeline.scaffold.raw.tables.column_format import (
     ColumnFormat,
+    describe_unread,
     number_formats,
     time_format,
 )
@@ -261,6 +262,11 @@ def _raw_table(
         for column in durations_until_end(table, plain, start=start, end=end):
             del numbers[column], usable[column]
             refused[column] = _DURATION.format(happened=happened, ended=ended)
+    unclear = [
+        c
+        for c, p in usable.items()
+        if not {c} & {*numbers, *refused} and p.distinct > _MAX_CATEGORIES
+    ]
     most = _MAX_COLUMNS if series is None else _MAX_STATES
     numbers = dict(list(numbers.items())[:most])
     categories = {
@@ -275,6 +281,7 @@ def _raw_table(
     notes = [f"table '{name}': {note}" for note in late]
     notes += [f"column '{c}' of '{name}' is left out: it {why}" for c, why in refused.items()]
     notes += [text for c, form in used.items() for text in _describe_format(name, c, form)]
+    notes += describe_unread(name, columns, unclear, required=(entity, happened))
     notes += describe_possible_ends(name, table, times, happened, unread)
     missing = {text for form in used.values() for text in form.missing if "'" not in text}
     raw = RawTable(
