@@ -22,8 +22,8 @@ SELECTION_ROWS = {"fast": 50_000, "balanced": 100_000, "accurate": 200_000}
 
 # Up to this many rows the learning rate is lowest; with more, time matters more than noise.
 _FEW_ROWS = 10_000
-# Trees down to single rows grow with the table, and win on small tables only.
-_MAX_SINGLE_ROWS = 20_000
+# Trees down to single rows grow with the table.
+_MAX_SINGLE_ROWS = 50_000
 # Categories with more levels are target-encoded. The regression's penalty suits single levels;
 # shallow trees rarely find a set of levels.
 _REGRESSION_LEVELS, _TREE_LEVELS, _SHALLOW_LEVELS = 64, 24, 8
