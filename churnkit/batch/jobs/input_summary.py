@@ -61,7 +61,7 @@ def count_inputs(encoded: Encoded, model: RetentionModel) -> dict[str, Any]:
     names = model.contract.feature_names
     features = encoded.features[encoded.valid]
     present = ~np.isnan(features)
-    counts = {
+    counts: dict[str, Any] = {
         "rules": [[f.column, f.rule, int(f.positions.size)] for f in encoded.findings],
         "ids": _count_ids(encoded.entity),
         "valid": len(features),
