@@ -81,8 +81,8 @@ def count_inputs(encoded: Encoded, model: RetentionModel) -> dict[str, Any]:
             rows = zip(names, mask.sum(axis=0).tolist(), strict=True)
             counts[kind] = {name: count for name, count in rows if count}
         for position in model.contract.date_features:
-            late = int((features[:, position] < 0).sum())
-            if late and low[position] >= 0:
+            late = int((features[:, position] <= -1.0).sum())
+            if late and low[position] > -1.0:
                 counts["late"][names[position]] = late
     return counts
 

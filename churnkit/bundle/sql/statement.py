@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DIALECTS", "write_statement"]
 
 _TYPES = {"integer": "a number", "number": "a number", "boolean": "a boolean", "string": "text",
-          "datetime": "a date"}  # fmt: skip
+          "datetime": "a date, or a timestamp in UTC without a time zone"}  # fmt: skip
 
 
 def write_statement(

@@ -231,17 +231,19 @@ def _level_codes(column: Column, *, encode: bool) -> dict[str, float]:
 
 
 def _datetime_parser(column: Column, *, encode: bool) -> CellParser:
-    """Parse dates as days since 1970; dates that stand for no date are missing."""
+    """Parse dates as days since 1970; those of features that stand for no date are missing."""
     missing: CellResult = "not_null"
     if column.nullable:
         missing = math.nan if encode else 0.0
+    is_as_of = column.has_role("as_of")
 
     def parse(value: Any) -> CellResult:
         microseconds = read_date(value)
         if microseconds == microseconds:  # noqa: PLR0124
             if not encode:
                 return 0.0
-            return math.nan if is_open_date(int(microseconds)) else microseconds / DAY
+            is_open = not is_as_of and is_open_date(int(microseconds))
+            return math.nan if is_open else microseconds / DAY
         return "type" if microseconds is NOT_READABLE else missing
 
     return parse

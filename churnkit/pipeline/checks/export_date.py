@@ -49,7 +49,8 @@ def describe_later_dates(contract: Contract, X: NDArray[np.float64]) -> tuple[st
     later = {}
     for position in contract.date_features:
         days = X[:, position]
-        count = int((days < 0).sum())
+        # The default is the beginning of a day, of which the table may have times.
+        count = int((days <= -1.0).sum())
         if count and np.nanmedian(days) >= 0:
             later[contract.features[position].name] = count
     if not later:

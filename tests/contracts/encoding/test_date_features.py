@@ -62,6 +62,17 @@ def test_a_table_with_dates_of_its_rows_counts_up_to_them():
     assert (second[:, 2] == first[:, 2]).all()
 
 
+def test_an_as_of_date_long_ago_is_a_date():
+    row = {
+        "member_id": "a",
+        "joined": "1960-01-01",
+        "renews": None,
+        "visits": 1,
+        "day": "1970-01-01",
+    }
+    assert RowEncoder(GYM).encode_row(row)[0] == days("1970-01-01", "1960-01-01")
+
+
 def test_a_request_states_its_date_or_has_the_default():
     encoder = RowEncoder(GYM, closed=True)
     row = {"member_id": "a", "joined": "2024-02-29", "renews": None, "visits": 1}

@@ -70,6 +70,29 @@ def test_dates_of_an_export_are_counted_up_to_its_latest_date_in_the_past(tmp_pa
         assert np.array_equal(features[name], days, equal_nan=True)
 
 
+def test_a_date_that_shows_the_outcome_still_dates_the_table(tmp_path, customers):
+    left = customers["churned"] == 1
+    gone = pd.to_datetime(customers["signup"]) + pd.Timedelta(days=1)
+    table = customers[["customer_id", "signup", "plan"]].assign(
+        signup=customers["signup"] - pd.Timedelta(days=300),
+        last_login=np.where(left, gone.astype(str), "2025-06-28"),
+        churned=customers["churned"],
+    )
+    draft = columns(drafted(tmp_path, table))
+    assert draft["last_login"].review.startswith("CK10")
+    assert draft["as_of"].settings["default"] == max(table["last_login"])
+
+
+def test_a_column_named_as_the_date_of_the_row_is_that(tmp_path, customers):
+    months = np.where(np.arange(ROWS) % 2, "2025-06-30", "2025-07-31")
+    draft = columns(drafted(tmp_path, customers.assign(snapshot_date=months)))
+    assert draft["snapshot_date"].role == "as_of"
+    assert draft["snapshot_date"].settings["default"] == "2025-07-31"
+    days = encoded(tmp_path, "customers.csv")["last_order"]
+    expected = (pd.to_datetime(pd.Series(months)) - customers["last_order"]).dt.days
+    assert days.tolist() == expected.tolist()
+
+
 def test_a_column_named_as_of_is_not_taken(tmp_path, customers):
     draft = columns(drafted(tmp_path, customers.rename(columns={"plan": "as_of"})))
     assert encoded(tmp_path, "customers.csv").keys() >= {"as_of", "last_order"}

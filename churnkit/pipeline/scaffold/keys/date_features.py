@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from churnkit.core.io.formats.file_names import FILE_DATE
 from churnkit.pipeline.scaffold import name_rules
 from churnkit.pipeline.scaffold.column_roles import DraftColumn, ignored, is_plain_date
@@ -15,7 +17,6 @@ from churnkit.pipeline.scaffold.number_columns import MISSING_TEXTS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["draft_date_features"]
 
 _EPOCH = dt.date(1970, 1, 1)
+# Names of the date of a row.
+_ROW_DATES = {
+    "as_of", "as_of_date", "asof", "asof_date", "snapshot", "snapshot_date", "reference_date", "observation_date",
+    "reporting_date", "report_date", "export_date", "extract_date", "extraction_date", "data_date", "stichtag",
+}  # fmt: skip
 # Names of dates that lie ahead when a table is exported.
 _AHEAD = {
     "end", "ends", "ending", "enddate", "renewal", "renew", "renews", "expiry", "expires", "expiration", "due", "next",
@@ -59,6 +65,10 @@ def draft_date_features(
         if form is not None
     }
     as_of = next((c for c in columns if c.role == "as_of"), None)
+    if as_of is None and days and (as_of := _row_date(columns, table, profiles)):
+        columns = [as_of if c.name == as_of.name else c for c in columns]
+        formats[as_of.name] = None
+        days.pop(as_of.name, None)
     late: dict[str, int] = {}
     if as_of is not None:
         dates = column_days(table[as_of.name], as_of.settings.get("written"))
@@ -77,8 +87,45 @@ def draft_date_features(
             drafted.append(_feature(column.name, form))
     has_dates = any(column.role == "feature" and column.name in days for column in drafted)
     if as_of is None and has_dates:
-        drafted.append(_default_date(days, {column.name for column in columns}))
+        drafted.append(_default_date(_all_days(table, profiles), {c.name for c in columns}))
     return tuple(drafted)
+
+
+def _row_date(
+    columns: Sequence[DraftColumn], table: pa.Table, profiles: Mapping[str, ColumnProfile]
+) -> DraftColumn | None:
+    """Draft a complete column of dates that is named as that of the row, such as snapshot_date."""
+    for column in columns:
+        profile = profiles.get(column.name)
+        name = "_".join(name_rules.split_words(column.name))
+        if column.role != "ignore" or profile is None or profile.missing or name not in _ROW_DATES:
+            continue
+        form = detect_dates(profile)
+        if form is None or form.other or form.empty or form.open:
+            continue
+        latest = int(np.nanmax(column_days(table[column.name], form.written)))
+        settings = {
+            **({"written": form.written} if form.written else {}),
+            "default": (_EPOCH + dt.timedelta(days=latest)).isoformat(),
+        }
+        return DraftColumn(
+            column.name, "Utc", "as_of", settings, "assumed to be the date of the row"
+        )
+    return None
+
+
+def _all_days(
+    table: pa.Table, profiles: Mapping[str, ColumnProfile]
+) -> dict[str, NDArray[np.float64]]:
+    """Read all dates, also of the outcome and of columns left out: they show when a table was exported."""
+    formats = {
+        name: detect_dates(profile, missing=MISSING_TEXTS) for name, profile in profiles.items()
+    }
+    return {
+        name: column_days(table[name], form.written)
+        for name, form in formats.items()
+        if form is not None and not form.other
+    }
 
 
 def _format(column: DraftColumn, profiles: Mapping[str, ColumnProfile]) -> DateFormat | None:
