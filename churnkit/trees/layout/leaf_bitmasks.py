@@ -92,8 +92,10 @@ class _Conditions(NamedTuple):
 
 def _steps(paths: LeafPaths, links: Ints) -> tuple[Ints, Ints]:
     """Return the concatenated steps of links, and the start of each link."""
-    ends = np.append(paths.link_start[1:], len(paths.node))
-    lengths = (ends - paths.link_start)[links]
+    # Of these links only: a forest has many more, and each block of leaves asks for each input.
+    following, last = links + 1, len(paths.link_start) - 1
+    ends = np.where(links == last, len(paths.node), paths.link_start[np.minimum(following, last)])
+    lengths = ends - paths.link_start[links]
     starts = np.cumsum(lengths) - lengths
     within = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
     return np.repeat(paths.link_start[links], lengths) + within, starts
