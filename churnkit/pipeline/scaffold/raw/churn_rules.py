@@ -230,6 +230,7 @@ def churn_rules(
         and table.ended is None
         and table.name in histories
     ]
+    events += [_leaving(table, table.leaving) for table in raw.tables if table.leaving]
     subscribed = [
         table
         for table in _subscriptions(raw.tables)
@@ -318,6 +319,12 @@ def _count_churned(table: RawTable, rule: ChurnRule) -> int:
 def _contract(table: RawTable) -> ChurnRule:
     reason = f"rows of '{table.source}' end at '{table.ended}'"
     return ChurnRule("contract", table.name, reason)
+
+
+def _leaving(table: RawTable, column: str) -> ChurnRule:
+    reason = f"rows of '{table.source}' with a date in '{column}' are a customer's last"
+    where = (Where(column, "is known"),)
+    return ChurnRule("event", table.name, reason, where, columns=((column, "string"),))
 
 
 def _inactivity(table: RawTable) -> ChurnRule:

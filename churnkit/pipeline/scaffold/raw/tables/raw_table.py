@@ -60,6 +60,8 @@ class RawTable:
         Profiles of all columns.
     signed
         Column of numbers whose negative values are returns or refunds; None if there is none.
+    leaving
+        Column of a date of leaving, which the last row of a customer has; None without one.
     is_series
         True if rows are the states of customers at dates that they share, as in monthly exports.
     """
@@ -84,6 +86,7 @@ class RawTable:
     profiles: dict[str, ColumnProfile] = field(repr=False)
     signed: str | None = None
     is_series: bool = False
+    leaving: str | None = None
 
     @property
     def words(self) -> set[str]:

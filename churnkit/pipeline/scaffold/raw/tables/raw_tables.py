@@ -22,6 +22,7 @@ from churnkit.pipeline.scaffold.raw.tables.row_times import (
     describe_possible_ends,
     ends_customer,
     filled_at_times,
+    find_leaving,
     find_series,
 )
 from churnkit.pipeline.scaffold.raw.tables.table_keys import (
@@ -241,6 +242,9 @@ def _raw_table(
 ) -> tuple[RawTable, list[str]]:
     """Infer the structure of one table, with notes."""
     happened, available, ended, late = choose_times(table, columns, times)
+    leaving = find_leaving(table, keys.columns[name], times, happened, ended)
+    if leaving is not None:
+        happened, ended = leaving[0], None
     series = find_series(table, keys.columns[name], columns, list(times))
     if series is not None:
         happened, available, ended = series, None, None
@@ -305,6 +309,7 @@ def _raw_table(
         profiles=dict(columns),
         signed=_find_signed(columns, numbers) if series is None else None,
         is_series=series is not None,
+        leaving=leaving[1] if leaving is not None and series is None else None,
     )
     return raw, notes
 

@@ -27,6 +27,7 @@ __all__ = [
     "describe_possible_ends",
     "ends_customer",
     "filled_at_times",
+    "find_leaving",
     "find_series",
     "time_columns",
 ]
@@ -57,6 +58,9 @@ _OTHER_TIMES = _BIRTH | {
 # at the next date, too.
 _MIN_DATES, _MAX_DATES = 2, 60
 _MIN_ROWS, _MIN_KEPT = 20, 0.5
+# Times at which a row changed, and rows before that of leaving from which a table is one of periods.
+_CHANGES = {"updated", "modified", "last", "renewal", "trial", "next"}
+_MIN_EARLIER = 20
 # Share of rows that may hold a column before its time, as errors.
 _MAX_EARLY_SHARE = 0.01
 
@@ -125,6 +129,54 @@ def choose_times(
             f"column '{happened}' is not the start of rows: '{ended}' is earlier in {late:,} of "
             f"{has_both.sum():,} rows that have both"
         )
+
+
+def find_leaving(
+    table: pa.Table,
+    entity: str,
+    times: Mapping[str, ColumnFormat],
+    happened: str | None,
+    ended: str | None,
+) -> tuple[str, str] | None:
+    """Find the time of rows of which the last of a customer has a date of leaving, as in monthly bills.
+
+    Such a date is no time of the other rows, and no end of them: the customer's earlier rows lack it.
+
+    Parameters
+    ----------
+    table
+        The rows.
+    entity
+        Column of the customer.
+    times
+        Columns of times with their formats.
+    happened, ended
+        The times of a row and of its end, as `choose_times` chooses them.
+
+    Returns
+    -------
+    time, leaving
+        The column of the rows' time, and that of the date of leaving; None for other tables.
+    """
+    leaving = ended or happened
+    if leaving is None or not ends_customer(leaving) or entity not in table.column_names:
+        return None
+    others = [time for time in times if time != leaving and not _is_end(time)]
+    others = [t for t in others if not set(name_rules.split_words(t)) & (_BIRTH | _CHANGES)]
+    time = happened if ended else next((t for t in others if has_text(table[t]).all()), None)
+    if time is None:
+        return None
+    left = has_text(table[leaving])
+    days = column_days(table[time], times[time].written)
+    ids, position = np.unique(
+        np.array([str(each) for each in table[entity].to_pylist()]), return_inverse=True
+    )
+    last = np.full(len(ids), -np.inf)
+    np.maximum.at(last, position, np.where(left & ~np.isnan(days), days, -np.inf))
+    earlier = days < last[position]
+    if earlier.sum() < _MIN_EARLIER or left[earlier].mean() > _MAX_EARLY_SHARE:
+        return None
+    return time, leaving
 
 
 def ends_customer(name: str) -> bool:
