@@ -59,7 +59,13 @@ def name_sheet(
     return f"{source}#{sheet}"
 
 
-def print_default_date(contract: Contract, columns: Iterable[str], name: str) -> None:
+def print_default_date(
+    contract: Contract,
+    columns: Iterable[str],
+    name: str,
+    *,
+    option: str = "--as-of YYYY-MM-DD, or ",
+) -> None:
     """Print the date up to which days of a table are counted that does not state its own."""
     as_of, names = contract.as_of, set(columns)
     if as_of is None or not as_of.default or not contract.date_features or as_of.name in names:
@@ -67,7 +73,7 @@ def print_default_date(contract: Contract, columns: Iterable[str], name: str) ->
     if not contract.missing_columns("predict", names):
         print_status(
             f"dates are counted up to {as_of.default}, the day of the training table: if {name} is of "
-            f"another day, add --as-of YYYY-MM-DD, or the column '{as_of.name}'"
+            f"another day, add {option}the column '{as_of.name}'"
         )
 
 

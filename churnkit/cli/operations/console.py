@@ -158,7 +158,7 @@ def _read_customers(path: Path | None, model: Any, tables: dict[str, Path], as_o
     from churnkit.core.io.table_sources import read_table
 
     table = read_table(path)
-    print_default_date(model.contract, table.column_names, path.name)
+    print_default_date(model.contract, table.column_names, path.name, option="")
     return table
 
 
