@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import shutil
 
 import numpy as np
@@ -13,7 +14,7 @@ from churnkit.cli.main import run
 pytest.importorskip("mlflow", reason="the extra 'train' is not installed")
 
 ROWS = 400
-EXPORT = np.datetime64("2025-06-30")
+EXPORT = dt.date(2025, 6, 30)
 
 
 def write(path, *, days=0, day_column=None):
@@ -27,8 +28,8 @@ def write(path, *, days=0, day_column=None):
             ["customer_id", "last_order", "churned", *([day_column] if day_column else [])]
         )
         for number in range(ROWS):
-            day = (EXPORT - last[number] + days).item()
-            state = [str(EXPORT + days)] if day_column else []
+            day = EXPORT + dt.timedelta(days=days - int(last[number]))
+            state = [f"{EXPORT + dt.timedelta(days=days)}"] if day_column else []
             writer.writerow(
                 [f"c{number}", f"{day:%d.%m.%Y}", "yes" if left[number] else "no", *state]
             )
