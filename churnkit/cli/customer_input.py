@@ -41,15 +41,20 @@ def name_sheet(
     purpose
         What the columns are for.
     known
-        The sheet that the model was trained on.
+        The sheet, or the table of a database file, that the model was trained on.
 
     Returns
     -------
     str
-        ``FILE.xlsx#SHEET`` for a workbook with several sheets, other sources as they are.
+        ``FILE.xlsx#SHEET`` for a workbook with several sheets, ``FILE.sqlite#TABLE`` for a database
+        file of which one table has the columns, or that of training, other sources as they are.
     """
     from churnkit.core.io.formats.excel_tables import find_sheet, has_sheets
+    from churnkit.core.io.query import has_tables
 
+    if has_tables(source):
+        table = _find_table(source, contract, purpose, known=known)
+        return source if table is None else f"{source}#{table}"
     if not has_sheets(source):
         return source
     sheet = find_sheet(
@@ -57,6 +62,26 @@ def name_sheet(
     )
     print_status(f"sheet '{sheet}' of {Path(source).name} is read")
     return f"{source}#{sheet}"
+
+
+def _find_table(
+    source: str, contract: Contract, purpose: Purpose, *, known: str | None
+) -> str | None:
+    """Choose the table of a database file by its columns; None if none or several have them."""
+    from churnkit.core.io.locations import parse_location
+    from churnkit.core.io.query import database_tables
+    from churnkit.core.io.table_sources import open_rows, open_source
+
+    fitting = [
+        name
+        for name in database_tables(parse_location(source).path, name=source)
+        if not contract.missing_columns(purpose, open_rows(open_source(f"{source}#{name}")).columns)
+    ]
+    if known not in fitting and len(fitting) != 1:
+        return None
+    table = known if known in fitting else fitting[0]
+    print_status(f"table '{table}' of {Path(source).name} is read")
+    return table
 
 
 def print_default_date(
@@ -86,11 +111,13 @@ def trained_sheet(model: RetentionModel) -> str | None:
 def _open_rows(source: str, sql: str | None) -> Any:
     """Open a file of rows; None where the contract chooses the sheet, or the id of joined files."""
     from churnkit.core.io.formats.excel_tables import has_sheets
+    from churnkit.core.io.query import has_tables
     from churnkit.core.io.table_sources import open_source, several_files
 
     files = several_files(source) if sql is None else None
     if files is None:
-        return None if sql is None and has_sheets(source) else open_source(source, sql=sql)
+        is_chosen_later = sql is None and (has_sheets(source) or has_tables(source))
+        return None if is_chosen_later else open_source(source, sql=sql)
     # A file that cannot be read is refused before a model is loaded.
     if files and not has_sheets(files[0]):
         open_source(files[0])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pandas as pd
 import pytest
 
@@ -56,6 +59,22 @@ def test_a_report_reads_the_sheet_of_customers(churnkit, shop, workbook, tmp_pat
     path = workbook(Notes=0, Customers=21)
     code, _, err = churnkit("report", path, "-o", tmp_path / "report.html", folder=shop)
     assert (code, "sheet 'Customers' of crm.xlsx is read" in err) == (DONE, True)
+
+
+def test_the_only_table_of_a_database_with_the_columns_is_read(
+    churnkit, shop, rows_of_shop, tmp_path
+):
+    path = tmp_path / "crm.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        pd.DataFrame({"a": [1]}).to_sql("notes", connection, index=False)
+        customers = pd.DataFrame(rows_of_shop(120, seed=21))
+        customers.to_sql("customers", connection, index=False)
+        code, _, err = churnkit("score", path, "-o", tmp_path / "scores.csv", folder=shop)
+        assert (code, "table 'customers' of crm.sqlite is read" in err) == (DONE, True)
+        customers.to_sql("earlier", connection, index=False)
+        code, _, err = churnkit("score", path, folder=shop)
+    assert code == REFUSED
+    assert "has 3 tables (customers, earlier, notes): name one as" in err
 
 
 def test_two_sheets_with_the_columns_are_asked_for(churnkit, shop, workbook):

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from churnkit.core.io.formats.python_values import to_table
+from churnkit.core.io.formats.signature import kind_of
 from churnkit.core.io.locations import mask_password, parse_location
 from churnkit.core.io.table_file import BATCH_ROWS, refuse_duplicates
 from churnkit.errors import ChurnkitError, MissingExtraError
@@ -27,6 +28,7 @@ __all__ = [
     "choose_table",
     "connect_engine",
     "database_tables",
+    "has_tables",
     "quote_identifier",
 ]
 
@@ -166,6 +168,15 @@ def database_tables(path: Path, *, name: str, with_views: bool = True) -> list[s
         with _sqlite_errors(name), closing(_connect_sqlite(path)) as connection:
             rows = list(connection.execute(sql))
     return [table for table, kind in rows if kind in kinds]
+
+
+def has_tables(source: str) -> bool:
+    """Return True for a local DuckDB or SQLite file with several tables, of which the name states none."""
+    location = parse_location(source)
+    is_database = location.is_local and kind_of(location.text) in {"sqlite", "duckdb", "database"}
+    if not is_database or location.part is not None or not location.path.is_file():
+        return False
+    return len(database_tables(location.path, name=source)) > 1
 
 
 def choose_table(path: Path, part: str | None, *, name: str) -> Query:
