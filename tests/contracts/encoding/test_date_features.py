@@ -70,15 +70,18 @@ def test_an_as_of_date_long_ago_is_a_date():
         "visits": 1,
         "day": "1970-01-01",
     }
-    assert RowEncoder(GYM).encode_row(row)[0] == days("1970-01-01", "1960-01-01")
+    found = RowEncoder(GYM).encode([row]).features[0, 0]
+    assert found == days("1970-01-01", "1960-01-01")
 
 
 def test_a_request_states_its_date_or_has_the_default():
     encoder = RowEncoder(GYM, closed=True)
     row = {"member_id": "a", "joined": "2024-02-29", "renews": None, "visits": 1}
-    assert encoder.encode_row(row)[0] == 1.0
-    assert math.isnan(encoder.encode_row(row)[1])
-    assert encoder.encode_row({**row, "day": "2024-03-31"})[0] == 31.0
+    later = {**row, "day": "2024-03-31"}
+    first, second = (encoder.encode_row(each) or [] for each in (row, later))
+    assert first[0] == 1.0
+    assert math.isnan(first[1])
+    assert second[0] == 31.0
     refused = encoder.encode([{**row, "day": "March"}])
     assert [(v.column, v.rule) for v in refused.violations] == [("day", "type")]
 

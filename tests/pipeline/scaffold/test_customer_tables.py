@@ -17,6 +17,7 @@ from churnkit.pipeline.scaffold.leakage.total_columns import total_columns
 from churnkit.pipeline.scaffold.project import create_project
 from churnkit.pipeline.scaffold.raw.tables.raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
+from churnkit.timeline import ActiveWithin, ChurnEvents, EventChurn
 
 ROWS = 400
 RANDOM = np.random.default_rng(7)
@@ -132,8 +133,11 @@ def test_customers_are_known_where_activity_is_recorded_too_late(tmp_path, views
     )
     made = draft_timeline(raw)
     label, eligible = made.timeline.label, made.timeline.eligible
-    assert (type(label).__name__, label.table) == ("EventChurn", "churn")
+    assert isinstance(label, EventChurn)
+    assert label.table == "churn"
+    assert isinstance(eligible, ActiveWithin)
     assert eligible.table == ("users" if views == 1 else "visits")
+    assert isinstance(eligible.unless, ChurnEvents)
     assert eligible.unless.table == "churn"
     if views == 1:
         # Everybody who has joined and not left is a customer, however long ago the signup is.

@@ -11,7 +11,7 @@ import pytest
 
 from churnkit.pipeline.scaffold.raw.tables.raw_tables import read_raw_tables
 from churnkit.pipeline.scaffold.raw.timeline_draft import draft_timeline
-from churnkit.timeline import Where, build
+from churnkit.timeline import EventChurn, Where, build
 
 START = dt.date(2023, 1, 1)
 CUSTOMERS, MONTHS = 240, 24
@@ -54,7 +54,8 @@ def test_the_last_bill_shows_who_left(tmp_path, period):
     table = bills(period, ends=False)
     made = draft_timeline(read(tmp_path, bills=table))
     timeline = made.timeline
-    assert (type(timeline.label).__name__, timeline.label.table) == ("EventChurn", "bills")
+    assert isinstance(timeline.label, EventChurn)
+    assert timeline.label.table == "bills"
     assert timeline.label.conditions == (Where("churn_date", "is known"),)
     assert not any("status" in name or "churn_date" in name for name in timeline.features)
     frame = table.to_pandas()

@@ -56,6 +56,7 @@ def test_the_partitions_and_remaining_rows_of_the_table_are_read_on_workers(tmp_
     data = prepare_on_workers(recipe, source)
     assert data.row_counts["registered_rows"] == 2 * ROWS - 1
     assert data.contract["club"].levels == CLUBS
+    assert data.on_workers is not None
     read = [rows for part in data.on_workers[1].parts for rows in part.read()]
     counts = np.bincount(np.concatenate([rows.matrix[:, 0] for rows in read]).astype(int))
     whole = pa.concat_tables([members(0), members(1)])

@@ -228,7 +228,9 @@ def test_rows_of_a_panel_have_the_weights_of_the_local_engine(
     recipe = recipe_of(panel, schema=Dated)
     data = prepared(recipe, tmp_path)
     local = prepare(recipe, read_table(panel))
+    assert data.on_workers is not None
     for rows, part in zip(data.on_workers, (local.train, local.full), strict=True):
+        assert part.weight is not None
         weight = np.concatenate([each.weight for of in rows.parts for each in of.read()])
         assert len(np.unique(weight)) > 3
         np.testing.assert_allclose(weight, part.weight, rtol=1e-12)
