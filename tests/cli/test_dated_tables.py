@@ -117,3 +117,13 @@ def test_a_later_export_in_training_is_noticed(churnkit, project):
         write(project.parent / "shop.csv")
     assert code in {0, 1}
     assert "'last_order' has dates after 2025-06-30 in" in printed
+
+
+def test_dates_of_long_before_the_training_range_name_the_day(churnkit, project, tmp_path):
+    code, _, printed = churnkit(
+        "score", project.parent / "shop.csv", "-o", tmp_path / "scores.csv", "--as-of", "2026-06-30",
+        folder=project,
+    )  # fmt: skip
+    assert code == 0
+    assert "column 'last_order' has 400 of 400 dates outside the training range" in printed
+    assert "the day of the table, which --as-of states" in printed

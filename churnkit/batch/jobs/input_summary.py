@@ -172,9 +172,12 @@ def describe_inputs(parts: Iterable[Mapping[str, Any]], model: RetentionModel) -
             outside[name] >= _MIN_OUTSIDE_SHARE * values[name]
             or far[name] > _MIN_FAR_SHARE * values[name]
         ):
+            kind, check = "numbers", "the unit and the decimal sign"
+            if types[name] == "datetime":
+                kind, check = "dates", "the day of the table, which --as-of states"
             sentences.append(
-                f"column '{name}' has {outside[name]:,} of {values[name]:,} numbers outside the training "
-                "range, read as its nearest value: check the unit and the decimal sign"
+                f"column '{name}' has {outside[name]:,} of {values[name]:,} {kind} outside the training "
+                f"range, read as its nearest value: check {check}"
             )
     more = len(sentences) - _MAX_SENTENCES
     if more > 0:
